@@ -1,0 +1,1 @@
+"""Which source address does an application see behind a Kubernetes Service, and who changed it?"""

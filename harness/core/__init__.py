@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, programs, waiting, cleanup, time limits."""
