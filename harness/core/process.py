@@ -70,7 +70,7 @@ def run(
     log.debug("run: %s", shlex.join(argv))
     try:
         # subprocess.run ends the child itself when the time is up.
-        done = subprocess.run(  # noqa: S603 - an argv list, never a shell string
+        done = subprocess.run(
             list(argv),
             input=stdin if stdin is not None else b"",
             capture_output=True,
@@ -118,7 +118,7 @@ def start(
     """
     log.debug("start: %s", shlex.join(argv))
     try:
-        return subprocess.Popen(  # noqa: S603 - an argv list, never a shell string
+        return subprocess.Popen(
             list(argv),
             stdin=stdin,
             stdout=stdout,
@@ -141,7 +141,7 @@ def replace(argv: Sequence[str]) -> None:
     """
     log.debug("exec: %s", shlex.join(argv))
     try:
-        os.execvp(argv[0], list(argv))  # noqa: S606 - an argv list, never a shell string
+        os.execvp(argv[0], list(argv))
     except FileNotFoundError as error:
         raise errors.CommandError(argv, 127, "", f"{argv[0]}: no such program") from error
 

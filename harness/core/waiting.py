@@ -75,9 +75,7 @@ def wait_until(
         ValueError: A time that cannot be meant, such as milliseconds handed in as seconds.
     """
     if not 0 <= timeout_s <= LONGEST_S or delay_s < 0 or successes < 1:
-        raise ValueError(
-            f"timeout_s={timeout_s}, delay_s={delay_s}, successes={successes}: not a wait in seconds"
-        )
+        raise ValueError(f"timeout_s={timeout_s}, delay_s={delay_s}, successes={successes}: not a wait in seconds")
     deadline = clock.now() + timeout_s
     streak, last = 0, None
     while True:

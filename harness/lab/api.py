@@ -185,13 +185,20 @@ def _events(answer: requests.Response) -> Iterator[Event]:
     for line in answer.iter_lines(chunk_size=None):
         if not line:
             continue
-        item = json.loads(line)
+        item = _parsed(line)
         if item["type"] == "ERROR":
             status = item["object"]
-            raise errors.ApiError(
-                status.get("code", 500), status.get("reason", ""), status.get("message", "")
-            )
+            raise errors.ApiError(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
         yield Event(type=item["type"], object=item["object"])
+
+
+def _parsed(line: bytes) -> Object:
+    try:
+        item: Object = json.loads(line)
+        return item
+    except ValueError as error:
+        # A server that is ended in the middle of an event leaves half a line.
+        raise errors.ApiError(0, "Unreachable", f"half an event: {error}") from error
 
 
 class Mirror:
@@ -214,9 +221,7 @@ class Mirror:
     def start(self) -> None:
         """Start watching, one daemon thread a collection."""
         for path, params in self._queries.items():
-            threading.Thread(
-                target=self._follow, args=(path, dict(params)), name=f"mirror {path}", daemon=True
-            ).start()
+            threading.Thread(target=self._follow, args=(path, dict(params)), name=f"mirror {path}", daemon=True).start()
 
     def stop(self) -> None:
         """Wake the owner and let the threads end at their next event; they are daemons and need no join."""

@@ -104,17 +104,13 @@ def _key(service: Object) -> tuple[str, str]:
 
 def _ports_of(service: Object, slices: list[Object]) -> list[ServicePort]:
     spec = service.get("spec", {})
-    cluster_ip = next(
-        (ip for ip in spec.get("clusterIPs") or [spec.get("clusterIP", "")] if "." in (ip or "")), ""
-    )
+    cluster_ip = next((ip for ip in spec.get("clusterIPs") or [spec.get("clusterIP", "")] if "." in (ip or "")), "")
     if spec.get("type") == "ExternalName" or not cluster_ip:
         return []
     return [_port_of(service, spec, cluster_ip, port, slices) for port in spec.get("ports", [])]
 
 
-def _port_of(
-    service: Object, spec: Object, cluster_ip: str, port: Object, slices: list[Object]
-) -> ServicePort:
+def _port_of(service: Object, spec: Object, cluster_ip: str, port: Object, slices: list[Object]) -> ServicePort:
     name = port.get("name", "")
     protocol = port.get("protocol", "TCP")
     return ServicePort(

@@ -1,0 +1,1 @@
+"""What is in force on each node, by proof, and how to switch it."""

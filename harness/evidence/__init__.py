@@ -1,0 +1,1 @@
+"""Collectors for a failure: best effort, never raising into a test."""

@@ -1,0 +1,1 @@
+"""What must be seen, predicted from facts alone, and the judge. Pure."""

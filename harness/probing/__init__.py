@@ -1,0 +1,1 @@
+"""Sending samples from a client and reading the replies."""

@@ -1,0 +1,1 @@
+"""Independent accounts of the source address of a sample."""
