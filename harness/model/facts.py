@@ -1,0 +1,95 @@
+"""What is known of a cluster in one phase: read once, then never asked again. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from harness.model import words
+
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One node.
+
+    Attributes:
+        name: Its name.
+        address: Its InternalIP: what a client dials, and what a masquerade on the way to a local pod shows.
+        tunnel: Its address on the overlay's device (annotation ``projectcalico.org/IPv4VXLANTunnelAddr``), or None.
+    """
+
+    name: str
+    address: Address
+    tunnel: Address | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pod:
+    """One pod that can answer or be mistaken for a source."""
+
+    namespace: str
+    name: str
+    address: Address
+    node: str
+    host_network: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """One port of one Service, reached through a NodePort.
+
+    Attributes:
+        namespace: The Service's namespace.
+        service: Its name.
+        node_port: The port on every node.
+        policy: Its externalTrafficPolicy.
+        protocol: What its samples speak.
+        cluster_ip: Its ClusterIP, or None for a headless Service.
+        backends: The ready pods behind it.
+    """
+
+    namespace: str
+    service: str
+    node_port: int
+    policy: words.Policy
+    protocol: words.Protocol
+    cluster_ip: Address | None
+    backends: tuple[Pod, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """Who opens the connections, and from which address."""
+
+    kind: words.ClientKind
+    address: Address
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """A cluster in one phase.
+
+    Attributes:
+        nodes: All nodes, in the order of the API.
+        destinations: What is dialled.
+        client: Who dials.
+        overlay: ``encapsulation`` of the pods' IP pool, in the operator's words (``VXLAN``, ``None``, ...).
+        other_pods: Every other pod with an address of its own, so that its address can be named.
+        gateway: The address of the machine that hosts the nodes, or None if it is not known.
+    """
+
+    nodes: tuple[Node, ...]
+    destinations: tuple[Destination, ...]
+    client: Client
+    overlay: str
+    other_pods: tuple[Pod, ...] = ()
+    gateway: Address | None = None
+
+    def node(self, name: str) -> Node:
+        """The node of that name; KeyError if there is none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
