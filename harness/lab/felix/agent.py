@@ -1,0 +1,247 @@
+"""felix's loop: level-driven, one pass for every change.
+
+A pass reads what is wanted from the API's copy, compares it with what is there, and changes the difference. The
+order within a pass keeps every answer right while the dataplane is switched:
+
+* into eBPF mode: the rules stop asking the kernel's connection tracking, the programs are attached, and only then
+  kube-proxy's rules go. From the first program on, a packet is translated before the rules could see it.
+* back: the programs go first, since felix cannot know when kube-proxy's rules will be there again; until then a
+  NodePort is refused. The rules then return to those of iptables mode.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.core import errors, waiting
+from harness.lab import api
+from harness.lab.felix import cluster, kube_proxy, overlay, rules, saved, sysctls
+
+log = logging.getLogger("felix.int_dataplane")
+
+SWEEP_S = 1.0
+RETRY_S = 0.2
+# Looks at kube-proxy's rules after each change of Services or endpoints, in seconds: kube-proxy may be writing its
+# rules just then. The real felix doubles its waits after a write in the same way.
+LOOKS_S = (0.1, 0.4, 1.0, 3.0, 10.0, 30.0)
+
+
+class Node(Protocol):
+    """What the agent needs of ``node.Node``, which documents it."""
+
+    def devices(self) -> tuple[str, ...]:
+        """All network devices."""
+
+    def has_tunnel(self, tunnel: overlay.Tunnel) -> bool:
+        """Whether the tunnel device is as it must be."""
+
+    def routes(self) -> frozenset[overlay.Route]:
+        """The overlay's routes."""
+
+    def peers(self) -> frozenset[overlay.Peer]:
+        """The overlay's peers."""
+
+    def make_tunnel(self, tunnel: overlay.Tunnel) -> None:
+        """Make the tunnel device."""
+
+    def change_overlay(self, addresses: tuple[str, ...], forwarding: tuple[str, ...]) -> None:
+        """Run commands of ``ip`` and ``bridge``."""
+
+    def tables(self) -> dict[str, saved.Table]:
+        """The iptables rules."""
+
+    def restore(self, text: str) -> None:
+        """Apply rules in one go."""
+
+    def set_sysctls(self, wanted: sysctls.Settings) -> None:
+        """Write the kernel settings that differ."""
+
+
+class Dataplane(Protocol):
+    """The eBPF dataplane of this node."""
+
+    def unsupported(self) -> str:
+        """Why the kernel cannot run it; empty where it can."""
+
+    def apply(self, state: cluster.Cluster, devices: tuple[str, ...]) -> None:
+        """Make programs and maps agree with the cluster; attaches on the first call."""
+
+    def sweep(self) -> None:
+        """Forget connections that have expired."""
+
+    def stop(self) -> None:
+        """Detach and remove everything; harmless where nothing is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """What readiness tells.
+
+    Attributes:
+        ready: The dataplane in force is the one asked for, and every known node is routed to.
+        message: Which dataplane is in force, or what is missing.
+    """
+
+    ready: bool
+    message: str
+
+
+class Agent:
+    """felix on one node. ``run`` is its main loop and the only method that changes the node."""
+
+    def __init__(
+        self, name: str, mirror: api.Mirror, node: Node, bpf: Dataplane, *, clock: waiting.Clock = waiting.REAL
+    ) -> None:
+        self._name = name
+        self._mirror = mirror
+        self._node = node
+        self._bpf = bpf
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._devices_changed = threading.Event()
+        self.health = Health(ready=False, message="not started")
+        self._in_force: bool | None = None
+        self._unsupported: str | None = None
+        self._applied: tuple[cluster.Cluster, tuple[str, ...]] | None = None
+        self._tables: tuple[rules.Table, ...] = ()
+        self._own_rules: tuple[str, ...] = ()
+        self._refresh_at = 0.0
+        self._looks: list[float] = []
+
+    def stop(self) -> None:
+        """End the loop; the node stays as it is, as it does under the real felix. Safe in a signal handler."""
+        self._stopping.set()
+        self._mirror.wake()
+
+    def devices_changed(self) -> None:
+        """A network device came or went; safe from any thread."""
+        self._devices_changed.set()
+        self._mirror.wake()
+
+    def run(self) -> None:
+        """Work until ``stop``."""
+        timeout_s = RETRY_S
+        while not self._stopping.is_set():
+            self._mirror.wait(timeout_s)
+            if self._mirror.synced and not self._stopping.is_set():
+                timeout_s = SWEEP_S if self._attempt() else RETRY_S
+
+    def _attempt(self) -> bool:
+        """One pass; False if it must be tried again soon."""
+        try:
+            self.once()
+        except (errors.CommandError, errors.CommandTimeout, errors.ParseError) as error:
+            log.warning("failed to program the dataplane, will retry: %s", error)
+            self.health = Health(ready=False, message=str(error))
+            self._applied = None
+            return False
+        return self.health.ready
+
+    def once(self) -> None:
+        """One pass over everything that may have changed.
+
+        Raises:
+            CommandError: A program refused; the next pass begins anew.
+            ParseError: An object of the API, or the output of a program, has not the form it must have.
+        """
+        state = cluster.cluster({path: self._mirror.items(path) for path in cluster.COLLECTIONS})
+        devices_changed = self._devices_changed.is_set()
+        self._devices_changed.clear()
+        devices = self._node.devices()
+        now = self._clock.now()
+        refresh = now >= self._refresh_at
+        bpf = self._bpf_wanted(state.settings)
+        if refresh or devices_changed or self._applied != (state, devices) or self._in_force != bpf:
+            self._program(state, devices, bpf=bpf)
+            self._refresh_at = now + state.settings.refresh_s
+            self._applied = state, self._node.devices()
+            self._looks = [now + look for look in LOOKS_S]
+        elif bpf:
+            self._keep(state.settings, now)
+        if bpf:
+            self._bpf.sweep()
+
+    def _bpf_wanted(self, settings: cluster.Settings) -> bool:
+        if not settings.bpf_enabled:
+            return False
+        if self._unsupported is None:
+            self._unsupported = self._bpf.unsupported()
+            if self._unsupported:
+                log.error("BPF dataplane mode enabled but not supported by the kernel.  Disabling BPF mode.")
+                log.error("%s", self._unsupported)
+        return not self._unsupported
+
+    def _program(self, state: cluster.Cluster, devices: tuple[str, ...], *, bpf: bool) -> None:
+        complete = self._program_overlay(state)
+        if bpf:
+            self._program_bpf(state, devices)
+        else:
+            self._program_iptables(state, devices)
+        self._report(state, complete=complete)
+
+    def _program_overlay(self, state: cluster.Cluster) -> bool:
+        want = overlay.wanted(self._name, state)
+        if want is None:
+            return False
+        if not self._node.has_tunnel(want.tunnel):
+            log.info("Assigning %s to %s", want.tunnel.address, overlay.DEVICE)
+            self._node.make_tunnel(want.tunnel)
+        routes, peers = self._node.routes(), self._node.peers()
+        self._node.change_overlay(overlay.render_changes(want, routes, peers), overlay.render_forwarding(want, peers))
+        return overlay.complete(want, self._node.routes(), self._node.peers())
+
+    def _program_bpf(self, state: cluster.Cluster, devices: tuple[str, ...]) -> None:
+        entering = self._in_force is not True
+        if entering:
+            log.info("BPF enabled, configuring iptables/nftables layer to clean up kube-proxy's rules.")
+            log.info("BPF enabled, starting BPF endpoint manager and map manager.")
+        self._node.set_sysctls(sysctls.wanted(devices, bpf=True))
+        self._program_rules(state, bpf=True)
+        self._bpf.apply(state, devices)
+        self._in_force = True
+        if entering:
+            log.info("BPF dataplane in force.")
+        self._clean_up_kube_proxy(state.settings)
+
+    def _program_iptables(self, state: cluster.Cluster, devices: tuple[str, ...]) -> None:
+        if self._in_force is not False:
+            # A felix that was ended in eBPF mode has left its programs behind.
+            self._bpf.stop()
+            log.info("BPF disabled, iptables dataplane in force.")
+            self._in_force = False
+        self._node.set_sysctls(sysctls.wanted(devices, bpf=False))
+        self._program_rules(state, bpf=False)
+
+    def _program_rules(self, state: cluster.Cluster, *, bpf: bool) -> None:
+        tables = rules.wanted(state, bpf=bpf)
+        present = self._node.tables()
+        # What was applied last is known in the kernel's own words, which differ between versions of iptables.
+        if not self._own_rules or rules.own_part(present) != self._own_rules or tables != self._tables:
+            self._node.restore(rules.render(tables, present))
+            self._own_rules = rules.own_part(self._node.tables())
+            self._tables = tables
+
+    def _keep(self, settings: cluster.Settings, now: float) -> None:
+        if self._looks and now >= self._looks[0]:
+            self._looks.pop(0)
+            self._clean_up_kube_proxy(settings)
+
+    def _clean_up_kube_proxy(self, settings: cluster.Settings) -> None:
+        if not settings.cleanup_kube_proxy:
+            return
+        text = kube_proxy.render_removal(self._node.tables())
+        if text:
+            log.info("Found kube-proxy's chains, marking for cleanup.")
+            self._node.restore(text)
+
+    def _report(self, state: cluster.Cluster, *, complete: bool) -> None:
+        asked = state.settings.bpf_enabled and not self._unsupported
+        name = "BPF" if self._in_force else "Iptables"
+        message = f"dataplane {name} in force" + ("" if complete else ", waiting for routes to all nodes")
+        health = Health(ready=complete and self._in_force == asked, message=message)
+        if health != self.health:
+            log.info("Health: ready=%s, %s", health.ready, health.message)
+        self.health = health
