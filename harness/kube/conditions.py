@@ -1,0 +1,49 @@
+"""What an object's status says, as pure predicates that read as statements.
+
+Field meanings are those of the Kubernetes API reference; a controller's status counts only when it has seen the
+object's current generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Object = Mapping[str, Any]
+
+
+def is_current(obj: Object) -> bool:
+    """The controller has seen this generation of the object."""
+    observed: int = obj.get("status", {}).get("observedGeneration", 0)
+    wanted: int = obj["metadata"].get("generation", 0)
+    return observed >= wanted
+
+
+def deployment_is_available(obj: Object) -> bool:
+    """Every wanted replica of the current template is available, and no other is left."""
+    wanted = obj["spec"].get("replicas", 1)
+    status = obj.get("status", {})
+    counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
+    return is_current(obj) and counts == [wanted] * 3
+
+
+def daemonset_is_settled(obj: Object) -> bool:
+    """Every node that should run its pod runs the current one, ready; with no node wanted, none is left."""
+    status = obj.get("status", {})
+    wanted = status.get("desiredNumberScheduled", 0)
+    names = ("currentNumberScheduled", "updatedNumberScheduled", "numberReady")
+    return is_current(obj) and all(status.get(name, 0) == wanted for name in names)
+
+
+def daemonset_is_gone_from_nodes(obj: Object) -> bool:
+    """No node runs its pod, and none should."""
+    status = obj.get("status", {})
+    names = ("desiredNumberScheduled", "currentNumberScheduled", "numberReady")
+    return is_current(obj) and all(status.get(name, 0) == 0 for name in names)
+
+
+def pod_is_ready(obj: Object) -> bool:
+    """The pod runs, is ready and is not being deleted."""
+    conditions = obj.get("status", {}).get("conditions") or ()
+    ready = any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+    return ready and "deletionTimestamp" not in obj["metadata"]

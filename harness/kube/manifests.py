@@ -1,0 +1,53 @@
+"""Manifests: read from YAML, applied by server-side apply, awaited by their own status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from harness.core import errors, waiting
+from harness.kube import client, conditions
+
+MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
+YAOBANK = MANIFESTS / "yaobank" / "yaobank.yaml"
+
+
+def load(path: Path) -> tuple[client.Object, ...]:
+    """The objects of a manifest, in its order.
+
+    Raises:
+        ParseError: The file is no YAML, or holds something that is no object.
+    """
+    try:
+        documents = [item for item in yaml.safe_load_all(path.read_text()) if item is not None]
+    except (OSError, yaml.YAMLError) as error:
+        raise errors.ParseError(f"{path}: {error}") from error
+    for item in documents:
+        if not isinstance(item, dict) or not {"apiVersion", "kind", "metadata"} <= set(item):
+            raise errors.ParseError(f"{path}: an object needs apiVersion, kind and metadata: {str(item)[:80]}")
+    return tuple(documents)
+
+
+def apply(api: client.Client, objects: Sequence[client.Object]) -> None:
+    """Apply all, in order; raises ApiError."""
+    for item in objects:
+        api.apply(item)
+
+
+def wait_for_deployments(api: client.Client, objects: Sequence[client.Object], *, timeout_s: float) -> None:
+    """Wait until every Deployment among these objects is available.
+
+    Raises:
+        WaitTimeout: One was not, and its last status is in the text.
+    """
+    paths = [api.path_of(item) for item in objects if item["kind"] == "Deployment"]
+
+    def observe() -> dict[str, client.Object]:
+        return {path: api.get(path) for path in paths}
+
+    def available(found: dict[str, client.Object]) -> bool:
+        return all(conditions.deployment_is_available(item) for item in found.values())
+
+    waiting.wait_until(observe, available, what="every deployment available", timeout_s=timeout_s)
