@@ -14,10 +14,9 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.core import errors, waiting
-from harness.lab import api
 from harness.lab.felix import cluster, kube_proxy, overlay, rules, saved, sysctls
 
 log = logging.getLogger("felix.int_dataplane")
@@ -27,6 +26,23 @@ RETRY_S = 0.2
 # Looks at kube-proxy's rules after each change of Services or endpoints, in seconds: kube-proxy may be writing its
 # rules just then. The real felix doubles its waits after a write in the same way.
 LOOKS_S = (0.1, 0.4, 1.0, 3.0, 10.0, 30.0)
+
+
+class Mirror(Protocol):
+    """What the agent needs of ``api.Mirror``, which documents it."""
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything has been listed."""
+
+    def items(self, path: str) -> list[dict[str, Any]]:
+        """The objects of a collection."""
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for a change."""
+
+    def wake(self) -> None:
+        """Make ``wait`` return."""
 
 
 class Node(Protocol):
@@ -93,7 +109,7 @@ class Agent:
     """felix on one node. ``run`` is its main loop and the only method that changes the node."""
 
     def __init__(
-        self, name: str, mirror: api.Mirror, node: Node, bpf: Dataplane, *, clock: waiting.Clock = waiting.REAL
+        self, name: str, mirror: Mirror, node: Node, bpf: Dataplane, *, clock: waiting.Clock = waiting.REAL
     ) -> None:
         self._name = name
         self._mirror = mirror

@@ -1,0 +1,159 @@
+"""The recorded cluster's objects as felix would see them, and a node that exists in memory only."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from harness.lab.felix import cluster, overlay, saved, sysctls
+from tests import recordings
+
+Objects = dict[str, list[dict[str, Any]]]
+
+_FILES = {
+    cluster.NODES: "nodes",
+    cluster.SERVICES: "services",
+    cluster.SLICES: "endpointslices",
+    cluster.FELIX_CONFIGURATIONS: "felixconfigurations",
+    cluster.IP_POOLS: "ippools",
+    cluster.BLOCK_AFFINITIES: "blockaffinities",
+}
+RECORDED_NODES = ("kind-control-plane", "kind-worker", "kind-worker2")
+
+
+@pytest.fixture
+def objects() -> Objects:
+    """The recorded cluster's collections in iptables mode, by API path; a copy of the test's own."""
+    folder = recordings.path() / "api" / "iptables"
+    return {path: json.loads((folder / f"{name}.json").read_text())["items"] for path, name in _FILES.items()}
+
+
+@pytest.fixture
+def state(objects: Objects) -> cluster.Cluster:
+    """The recorded cluster in iptables mode, parsed."""
+    return cluster.cluster(objects)
+
+
+@dataclass
+class RuleTables:
+    """Rules as ``iptables-restore --noflush`` would leave them; it refuses what the real one would refuse."""
+
+    tables: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+
+    def load(self, present: Mapping[str, saved.Table]) -> None:
+        """Start from these rules."""
+        self.tables = {
+            name: {chain: list(rules) for chain, rules in table.chains.items()} for name, table in present.items()
+        }
+
+    def saved(self) -> dict[str, saved.Table]:
+        """The rules as felix reads them."""
+        return {
+            name: saved.Table(chains={chain: tuple(rules) for chain, rules in table.items()})
+            for name, table in self.tables.items()
+        }
+
+    def restore(self, text: str) -> None:
+        """Apply the text, one line after the other."""
+        table: dict[str, list[str]] = {}
+        for line in text.splitlines():
+            if line.startswith("*"):
+                table = self.tables.setdefault(line[1:], {})
+            elif line.startswith(":"):
+                table[line[1:].split()[0]] = []
+            elif line != "COMMIT":
+                self._command(table, line)
+
+    def _command(self, table: dict[str, list[str]], line: str) -> None:
+        found = re.fullmatch(r"-([AIDX]) (\S+)(?: (.*))?", line)
+        assert found, f"not a command of iptables-restore: {line!r}"
+        command, chain, rule = found[1], found[2], found[3] or ""
+        if command == "A":
+            table.setdefault(chain, []).append(rule)
+        elif command == "I":
+            assert rule.startswith("1 "), line
+            table.setdefault(chain, []).insert(0, rule.removeprefix("1 "))
+        elif command == "D":
+            table[chain].remove(rule)
+        else:
+            users = [rule for rules in table.values() for rule in rules if re.search(rf"-[jg] {chain}$", rule)]
+            assert not table[chain], f"{chain} has rules"
+            assert not users, f"{chain} is still used by {users}"
+            del table[chain]
+
+
+@dataclass
+class MemoryNode:
+    """A node in memory: what felix does to it, in order, and what it then has."""
+
+    names: list[str] = field(default_factory=lambda: ["lo", "eth0"])
+    tunnel: overlay.Tunnel | None = None
+    rules: RuleTables = field(default_factory=RuleTables)
+    settings: sysctls.Settings = field(default_factory=dict)
+    known_routes: set[overlay.Route] = field(default_factory=set)
+    known_peers: set[overlay.Peer] = field(default_factory=set)
+    deeds: list[str] = field(default_factory=list)
+    want: Callable[[], overlay.Overlay | None] = lambda: None
+
+    def devices(self) -> tuple[str, ...]:
+        """All network devices."""
+        return tuple(self.names)
+
+    def has_tunnel(self, tunnel: overlay.Tunnel) -> bool:
+        """Whether this very tunnel has been made."""
+        return self.tunnel == tunnel
+
+    def routes(self) -> frozenset[overlay.Route]:
+        """The overlay's routes."""
+        return frozenset(self.known_routes)
+
+    def peers(self) -> frozenset[overlay.Peer]:
+        """The overlay's peers."""
+        return frozenset(self.known_peers)
+
+    def make_tunnel(self, tunnel: overlay.Tunnel) -> None:
+        """Make it; its routes and peers go with the old one."""
+        self.deeds.append("tunnel")
+        self.tunnel = tunnel
+        self.known_peers.clear()
+        self.known_routes = {route for route in self.known_routes if route.via is None}
+
+    def change_overlay(self, addresses: tuple[str, ...], forwarding: tuple[str, ...]) -> None:
+        """Take the commands as done; the real commands are tried on a real kernel."""
+        want = self.want()
+        if (addresses or forwarding) and want is not None:
+            self.deeds.append("overlay")
+            self.known_routes, self.known_peers = set(want.routes), set(want.peers)
+
+    def tables(self) -> dict[str, saved.Table]:
+        """The iptables rules."""
+        return self.rules.saved()
+
+    def restore(self, text: str) -> None:
+        """Apply rules."""
+        if text:
+            self.deeds.append("rules" if "cali-" in text else "clean up kube-proxy")
+            self.rules.restore(text)
+
+    def set_sysctls(self, wanted: sysctls.Settings) -> None:
+        """Write the settings that differ."""
+        if not wanted.items() <= self.settings.items():
+            self.deeds.append("sysctls")
+        self.settings |= wanted
+
+
+@pytest.fixture
+def node() -> MemoryNode:
+    """A node without anything of felix's."""
+    return MemoryNode()
+
+
+@pytest.fixture
+def rule_tables() -> RuleTables:
+    """A node's rules; none at first."""
+    return RuleTables()
