@@ -13,13 +13,16 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeAlias
 
 from harness.core import errors
 
 log = logging.getLogger("harness.process")
 
 DEFAULT_TIMEOUT_S = 60.0
+
+Child: TypeAlias = subprocess.Popen[bytes]
+"""A running program that the caller owns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +102,7 @@ def start(
     pass_fds: Sequence[int] = (),
     new_session: bool = False,
     before_exec: Callable[[], None] | None = None,
-) -> subprocess.Popen[bytes]:
+) -> Child:
     """Start a program that goes on running; the caller owns it and must end it.
 
     Args:
