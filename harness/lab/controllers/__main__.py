@@ -15,18 +15,28 @@ from harness.lab.controllers import (
     daemonsets,
     deployments,
     endpointslices,
+    garbage,
     loop,
+    namespaces,
+    nodes,
     paths,
     replicasets,
     scheduler,
 )
+from harness.lab.controllers.operator import installation, kube_proxy
 
+# In the order in which one's writes are the next one's input, so that a pass carries a change all the way down.
 CONTROLLERS: tuple[tuple[str, actions.Reconciler], ...] = (
+    ("namespace", namespaces.reconcile),
+    ("nodeipam", nodes.reconcile),
+    ("tigera-operator", installation.reconcile),
+    ("kube-proxy-management", kube_proxy.reconcile),
     ("deployment", deployments.reconcile),
     ("replicaset", replicasets.reconcile),
     ("daemonset", daemonsets.reconcile),
     ("scheduler", scheduler.reconcile),
     ("endpointslice", endpointslices.reconcile),
+    ("garbage-collector", garbage.reconcile),
 )
 
 

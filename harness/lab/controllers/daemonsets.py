@@ -44,14 +44,15 @@ class _Observed:
 
 
 def reconcile(view: actions.View, now: str) -> list[actions.Action]:
-    """Create, delete and replace pods of every DaemonSet, then say how far each is."""
+    """Say how far each DaemonSet is, then create, delete and replace its pods."""
     del now
     writes: list[actions.Action] = []
     for daemonset in view.items(paths.DAEMONSETS):
         observed = _observe(view, daemonset)
+        # The status of what is comes before the writes that change it, as recorded.
+        writes += pods.status_written(paths.DAEMONSETS, daemonset, status(observed))
         if not metadata.deleting(daemonset):
             writes += _places(observed) + _replacements(observed)
-        writes += pods.status_written(paths.DAEMONSETS, daemonset, status(observed))
     return writes
 
 
@@ -103,7 +104,9 @@ def _places(observed: _Observed) -> list[actions.Action]:
 
 def _created(observed: _Observed, node: str) -> actions.Create:
     daemonset = observed.daemonset
-    generation = metadata.annotations_of(daemonset).get(GENERATION_ANNOTATION) or str(daemonset["metadata"]["generation"])
+    generation = metadata.annotations_of(daemonset).get(GENERATION_ANNOTATION) or str(
+        daemonset["metadata"]["generation"]
+    )
     marks = {HASH_LABEL: observed.hash, GENERATION_LABEL: generation}
     made = pods.created(daemonset, daemonset["spec"]["template"], marks)
     spec = made.body["spec"]

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from harness.lab.controllers import merging
+
 Object = dict[str, Any]
 
 _SAFE = "bcdfghjklmnpqrstvwxz2456789"
@@ -130,9 +132,7 @@ def is_true(item: Object, kind: str) -> bool:
 
 def status_patch(item: Object, desired: Object) -> Object | None:
     """The merge patch that makes an object's status exactly ``desired``; None if it is so already."""
-    current: Object = item.get("status") or {}
-    changes: Object = {key: value for key, value in desired.items() if current.get(key) != value}
-    changes |= {key: None for key in current if key not in desired}
+    changes = merging.difference(item.get("status") or {}, desired)
     return {"status": changes} if changes else None
 
 
