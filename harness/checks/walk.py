@@ -62,6 +62,7 @@ class Walk:
         self._tell = tell
         self._clock = clock
         self._done: dict[words.Phase, records.PhaseRecord] = {}
+        self._found: words.Dataplane | None = None
 
     @property
     def done(self) -> tuple[records.PhaseRecord, ...]:
@@ -98,9 +99,17 @@ class Walk:
             verdicts=source_ip.verdicts(self._place, phase, known, samples=self._samples),
         )
 
+    def restore(self) -> None:
+        """Ask for the dataplane that the cluster was found with, if a phase has changed it; raises ApiError."""
+        if self._found is not None and declared(self._place.api.get(inventory.INSTALLATION)) != self._found.value:
+            self._tell(f"switching back to {self._found.value}")
+            calico.switch(self._place.api, self._found)
+
     def _ask_for(self, dataplane: words.Dataplane) -> bool:
-        installation = self._place.api.get(inventory.INSTALLATION)
-        if declared(installation) == dataplane.value:
+        current = declared(self._place.api.get(inventory.INSTALLATION))
+        if self._found is None:
+            self._found = words.Dataplane(current)
+        if current == dataplane.value:
             return False
         self._tell(f"switching to {dataplane.value}")
         calico.switch(self._place.api, dataplane)

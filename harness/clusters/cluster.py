@@ -1,0 +1,65 @@
+"""What a provider hands out: a cluster behind a kubeconfig, and a client outside of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.checks import scene
+from harness.core import timeouts
+from harness.kube import client
+from harness.model import facts
+from harness.probing import client as probing
+from harness.probing import runners
+
+
+def _not_measured() -> float | None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """A cluster that is up, whoever made it.
+
+    Attributes:
+        provider: ``lab``, ``kind`` or ``existing``.
+        description: What its dataplane really is; every report shows it.
+        kubeconfig: How to reach its API.
+        context: The kubeconfig's context; None takes its current one.
+        runner: Where the external client is.
+        who: That client and the address of its sockets.
+        gateway: The address of the machine that hosts the nodes, if it is known.
+        missing: What it cannot do, by capability (``ebpf``), with the reason; a check that needs it is skipped.
+        patience: How long things may take on it.
+        disposable: Whether it goes away after the run, so that nothing has to be put back.
+        up_s: Seconds that it took to come up; None if it was there already.
+        memory_mib: Measures the sum of its processes' PSS in MiB; None where that can't be measured.
+    """
+
+    provider: str
+    description: str
+    kubeconfig: Path
+    runner: runners.Runner
+    who: facts.Client
+    context: str | None = None
+    gateway: facts.Address | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+    patience: timeouts.Timeouts = timeouts.DEFAULT
+    disposable: bool = False
+    up_s: float | None = None
+    memory_mib: Callable[[], float | None] = _not_measured
+
+
+@contextlib.contextmanager
+def staged(cluster: Cluster) -> Iterator[scene.Scene]:
+    """The scene that checks play on, with a probe that runs until the block ends.
+
+    Raises:
+        UsageError: The kubeconfig can't be used.
+        ProbeError: The probe did not start at the client's place.
+    """
+    api = client.connect(cluster.kubeconfig, cluster.context)
+    with probing.running(cluster.runner) as probe:
+        yield scene.Scene(api=api, probe=probe, who=cluster.who, gateway=cluster.gateway, patience=cluster.patience)

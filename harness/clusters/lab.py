@@ -1,0 +1,101 @@
+"""The embedded lab as a provider."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import platform
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from harness.clusters import cluster
+from harness.core import timeouts
+from harness.lab import lifecycle, plan, state
+from harness.model import facts, words
+from harness.probing import runners
+
+# Everything is on one machine, so a switch that takes longer than this is not going to happen.
+_PATIENCE = timeouts.Timeouts(rollout_s=60.0, switch_s=20.0)
+
+
+@contextlib.contextmanager
+def running(*, name: str = "", keep: bool = False, say: Callable[[str], None]) -> Iterator[cluster.Cluster]:
+    """A lab of its own for this run; with ``keep`` it stays when the block ends.
+
+    Raises:
+        CapabilityMissing: This machine can't have a lab.
+        UsageError: The name is taken or can't be one.
+        HarnessError: The lab did not come up.
+    """
+    name = name or f"run-{os.getpid()}"
+    started = time.monotonic()
+    with _owned(name, keep=keep, say=say) as lab:
+        yield from_state(lab, up_s=round(time.monotonic() - started, 3))
+
+
+@contextlib.contextmanager
+def _owned(name: str, *, keep: bool, say: Callable[[str], None]) -> Iterator[state.LabState]:
+    if not keep:
+        with lifecycle.running(name=name, say=say) as lab:
+            yield lab
+        return
+    lab = lifecycle.start(name=name, say=say, detached=True).state
+    say(f"the lab stays; end it with: sourceip lab down --name {lab.name}")
+    yield lab
+
+
+def from_state(lab: state.LabState, *, up_s: float | None = None) -> cluster.Cluster:
+    """A lab that is up, as a cluster."""
+    return cluster.Cluster(
+        provider="lab",
+        description=(
+            f"lab reference dataplane (not Calico): kube-proxy's iptables rules and an eBPF NodePort dataplane "
+            f"in this machine's kernel {platform.release()}"
+        ),
+        kubeconfig=lab.kubeconfig,
+        runner=client_runner(lab),
+        who=facts.Client(kind=words.ClientKind.EXTERNAL, address=ipaddress.ip_address(lab.client)),
+        gateway=plan.GATEWAY,
+        missing=_missing(),
+        patience=_PATIENCE,
+        disposable=True,
+        up_s=up_s,
+        memory_mib=lambda: memory_mib(lab.owner.pid),
+    )
+
+
+def client_runner(lab: state.LabState) -> runners.Runner:
+    """The external client's network namespace, entered from outside the lab."""
+    namespace = f"/proc/{lab.owner.pid}/root/run/netns/{plan.CLIENT}"
+    return runners.Runner(prefix=("nsenter", f"--net={namespace}"), python=sys.executable)
+
+
+def _missing() -> dict[str, str]:
+    return {}
+
+
+def memory_mib(owner: int) -> float | None:
+    """The sum of PSS of all processes in the lab, in MiB; None if the owner is gone.
+
+    The owner is process 1 of the lab's PID namespace, so its processes are those of that namespace.
+    """
+    try:
+        namespace = Path(f"/proc/{owner}/ns/pid").stat().st_ino
+    except OSError:
+        return None
+    return round(sum(_pss_kib(entry, namespace) for entry in Path("/proc").glob("[0-9]*")) / 1024, 1)
+
+
+def _pss_kib(entry: Path, namespace: int) -> int:
+    # A process may end while it is looked at.
+    try:
+        if (entry / "ns/pid").stat().st_ino != namespace:
+            return 0
+        found = re.search(r"^Pss:\s+(\d+) kB", (entry / "smaps_rollup").read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0

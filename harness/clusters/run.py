@@ -1,0 +1,96 @@
+"""One run: a cluster, its scene, yaobank on it, and the walk over its phases; the one path of pytest and the CLI."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from harness.checks import scene, walk
+from harness.clusters import cluster, selection
+from harness.model import records, words
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run under way.
+
+    Attributes:
+        cluster: What it runs on.
+        place: The scene.
+        walk: The phases so far.
+        samples: Samples a cell.
+        started: When it began, ISO 8601 in UTC.
+        timings_s: Measured times by name, added to as they come.
+    """
+
+    cluster: cluster.Cluster
+    place: scene.Scene
+    walk: walk.Walk
+    samples: int
+    started: str
+    timings_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def phases(self) -> tuple[words.Phase, ...]:
+        """The phases that this cluster can have."""
+        return tuple(words.Phase) if "ebpf" not in self.cluster.missing else (words.Phase.IPTABLES,)
+
+    def record(self) -> records.RunRecord:
+        """All that is known so far, as the record that reports are made from."""
+        switches = {
+            f"switch to {phase.phase.dataplane.value}": phase.converged_s
+            for phase in self.walk.done
+            if phase.switched and phase.converged_s is not None
+        }
+        return records.RunRecord(
+            provider=self.cluster.provider,
+            description=self.cluster.description,
+            client=self.cluster.who,
+            samples=self.samples,
+            started=self.started,
+            phases=self.walk.done,
+            timings_s={**self.timings_s, **switches},
+            memory_mib=self.cluster.memory_mib(),
+            skipped=dict(self.cluster.missing),
+        )
+
+
+@contextlib.contextmanager
+def started(options: selection.Options, *, say: Say) -> Iterator[Run]:
+    """A run whose cluster is up and whose yaobank is ready; at the end the cluster is as it was found.
+
+    Raises:
+        UsageError: The options ask for what can't be.
+        CapabilityMissing: This machine can't have that cluster.
+        HarnessError: The cluster or yaobank did not come up.
+    """
+    now = datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds")
+    with selection.opened(options, say=say) as found, cluster.staged(found) as place:
+        timings = {f"{found.provider} up": found.up_s} if found.up_s is not None else {}
+        began = time.monotonic()
+        scene.deploy_yaobank(place.api, timeout_s=found.patience.rollout_s)
+        timings["yaobank ready"] = round(time.monotonic() - began, 3)
+        steps = walk.Walk(place, samples=options.samples, tell=say)
+        with _restored(found, steps):
+            yield Run(
+                cluster=found,
+                place=place,
+                walk=steps,
+                samples=options.samples,
+                started=now,
+                timings_s=timings,
+            )
+
+
+@contextlib.contextmanager
+def _restored(found: cluster.Cluster, steps: walk.Walk) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if not found.disposable:
+            steps.restore()

@@ -1,0 +1,68 @@
+"""Which cluster a run gets, from what the user asked for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.clusters import cluster
+from harness.core import errors
+
+PROVIDERS = ("auto", "lab", "kind", "existing")
+DEFAULT_SAMPLES = 20
+MOST_SAMPLES = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a user asked for, in the words that pytest and the command line share.
+
+    Attributes:
+        cluster: One of ``PROVIDERS``.
+        samples: Samples a cell.
+        report_dir: Where the report's files go; None writes none.
+        keep: Whether the cluster stays after the run.
+    """
+
+    cluster: str = "auto"
+    samples: int = DEFAULT_SAMPLES
+    report_dir: Path | None = None
+    keep: bool = False
+
+    def __post_init__(self) -> None:
+        if self.cluster not in PROVIDERS:
+            raise errors.UsageError(f"--cluster {self.cluster}: one of {', '.join(PROVIDERS)}")
+        if not 1 <= self.samples <= MOST_SAMPLES:
+            raise errors.UsageError(f"--samples {self.samples}: 1 to {MOST_SAMPLES}")
+        if self.report_dir is not None and self.report_dir.exists() and not self.report_dir.is_dir():
+            raise errors.UsageError(f"--report-dir {self.report_dir}: not a directory")
+
+
+def require_built(provider: str) -> None:
+    """Refuse a provider that has a name but no code yet.
+
+    Raises:
+        UsageError: It is one of those.
+    """
+    if provider in ("kind", "existing"):
+        raise errors.UsageError(f"--cluster {provider}: not built yet; --cluster lab is what there is")
+
+
+@contextlib.contextmanager
+def opened(options: Options, *, say: Callable[[str], None]) -> Iterator[cluster.Cluster]:
+    """The cluster that was asked for, up until the block ends.
+
+    Raises:
+        UsageError: The provider is not built yet.
+        CapabilityMissing: This machine can't have it.
+        HarnessError: It did not come up.
+    """
+    require_built(options.cluster)
+    from harness.clusters import lab
+
+    if options.cluster == "auto":
+        say("cluster: lab (the only provider so far; it is a reference dataplane, not Calico)")
+    with lab.running(keep=options.keep, say=say) as found:
+        yield found

@@ -1,0 +1,1 @@
+"""The commands of ``sourceip``, one module each."""

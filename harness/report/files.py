@@ -1,0 +1,27 @@
+"""The report's files: ``run.json`` and ``junit.xml``, each written whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.core import errors
+from harness.model import records
+from harness.report import junit, serial
+
+
+def write(record: records.RunRecord, folder: Path) -> tuple[Path, ...]:
+    """Write all files of a run into a folder, made if it is not there; returns their paths.
+
+    Raises:
+        UsageError: The folder can't be written.
+    """
+    contents = {"run.json": serial.render(record), "junit.xml": junit.render(record)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in contents.items():
+            draft = folder / f".{name}.part"
+            draft.write_text(text)
+            draft.replace(folder / name)
+    except OSError as error:
+        raise errors.UsageError(f"report directory {folder}: {error.strerror}") from error
+    return tuple(folder / name for name in contents)
