@@ -109,9 +109,9 @@ class Scene:
     node: node.Node
     clock: PassingClock
 
-    def wanted(self) -> overlay.Overlay:
+    def wanted(self, *, external: bool = False) -> overlay.Overlay:
         """The overlay that must be there."""
-        want = overlay.wanted(NAME, cluster.cluster(self.objects.collections))
+        want = overlay.wanted(NAME, cluster.cluster(self.objects.collections), external=external)
         assert want is not None
         return want
 
@@ -150,7 +150,7 @@ def test_first_pass_makes_the_overlay_and_the_second_leaves_it(scene: Scene) -> 
     scene.felix.once()
     want = scene.wanted()
     assert scene.node.has_tunnel(want.tunnel)
-    assert (scene.node.routes(), scene.node.peers()) == (want.routes, want.peers)
+    assert scene.node.paths() == want.paths
     assert scene.felix.health.ready
     before = process.run(["ip", "-o", "link", "show", overlay.DEVICE]).text
     scene.felix.devices_changed()
@@ -163,18 +163,18 @@ def test_node_that_left_is_no_longer_routed_to(scene: Scene) -> None:
     scene.felix.once()
     scene.objects.collections[cluster.NODES] = scene.objects.items(cluster.NODES)[:2]
     scene.felix.once()
-    assert len(scene.wanted().peers) == 1
-    assert (scene.node.routes(), scene.node.peers()) == (scene.wanted().routes, scene.wanted().peers)
+    assert len(scene.wanted().paths.neighbours) == 1
+    assert scene.node.paths() == scene.wanted().paths
 
 
 def test_deleted_tunnel_is_made_anew(scene: Scene) -> None:
     """The kernel's announcement wakes felix, which finds the device gone with all that led over it."""
     scene.felix.once()
     ip(f"link del {overlay.DEVICE}")
-    assert scene.node.routes() < scene.wanted().routes
+    assert scene.node.paths().routes < scene.wanted().paths.routes
     scene.felix.devices_changed()
     scene.felix.once()
-    assert (scene.node.routes(), scene.node.peers()) == (scene.wanted().routes, scene.wanted().peers)
+    assert scene.node.paths() == scene.wanted().paths
 
 
 def test_pod_devices_get_their_settings(scene: Scene) -> None:
@@ -211,14 +211,16 @@ def test_ebpf_mode_removes_kube_proxys_rules_from_the_kernel(scene: Scene) -> No
     assert setting("net/ipv4/conf/all/rp_filter") == "0"
 
 
-def test_way_back_restores_the_first_rules(scene: Scene) -> None:
-    """A, B, A' of felix's own rules."""
+def test_way_back_restores_the_first_rules_and_the_device(scene: Scene) -> None:
+    """A, B, A' of felix's own rules, and of the tunnel device with everything that leads over it."""
     scene.felix.once()
     first = scene.node.tables()
     for bpf in (True, False):
         scene.objects.ask_for(bpf=bpf)
         scene.felix.once()
         assert (scene.node.tables() == first) is not bpf
+        assert scene.node.has_tunnel(scene.wanted(external=bpf).tunnel)
+        assert scene.node.paths() == scene.wanted(external=bpf).paths
 
 
 def test_devices_are_announced(namespace: None) -> None:

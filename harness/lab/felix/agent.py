@@ -3,10 +3,11 @@
 A pass reads what is wanted from the API's copy, compares it with what is there, and changes the difference. The
 order within a pass keeps every answer right while the dataplane is switched:
 
-* into eBPF mode: the rules stop asking the kernel's connection tracking, the programs are attached, and only then
-  kube-proxy's rules go. From the first program on, a packet is translated before the rules could see it.
+* into eBPF mode: the rules stop asking the kernel's connection tracking, the tunnel device is made anew (packets for
+  other nodes go nowhere meanwhile), the programs are attached, and only then kube-proxy's rules go. From the first
+  program on, a packet is translated before the rules could see it.
 * back: the programs go first, since felix cannot know when kube-proxy's rules will be there again; until then a
-  NodePort is refused. The rules then return to those of iptables mode.
+  NodePort is refused. The device and the rules then return to those of iptables mode.
 """
 
 from __future__ import annotations
@@ -54,13 +55,10 @@ class Node(Protocol):
     def has_tunnel(self, tunnel: overlay.Tunnel) -> bool:
         """Whether the tunnel device is as it must be."""
 
-    def routes(self) -> frozenset[overlay.Route]:
-        """The overlay's routes."""
+    def paths(self) -> overlay.Paths:
+        """What leads to the other nodes."""
 
-    def peers(self) -> frozenset[overlay.Peer]:
-        """The overlay's peers."""
-
-    def make_tunnel(self, tunnel: overlay.Tunnel) -> None:
+    def make_tunnel(self, want: overlay.Overlay) -> None:
         """Make the tunnel device."""
 
     def change_overlay(self, addresses: tuple[str, ...], forwarding: tuple[str, ...]) -> None:
@@ -171,7 +169,7 @@ class Agent:
         refresh = now >= self._refresh_at
         bpf = self._bpf_wanted(state.settings)
         if refresh or devices_changed or self._applied != (state, devices) or self._in_force != bpf:
-            self._program(state, devices, bpf=bpf)
+            self._program(state, bpf=bpf)
             self._refresh_at = now + state.settings.refresh_s
             self._applied = state, self._node.devices()
             self._looks = [now + look for look in LOOKS_S]
@@ -190,46 +188,51 @@ class Agent:
                 log.error("%s", self._unsupported)
         return not self._unsupported
 
-    def _program(self, state: cluster.Cluster, devices: tuple[str, ...], *, bpf: bool) -> None:
-        complete = self._program_overlay(state)
-        if bpf:
-            self._program_bpf(state, devices)
-        else:
-            self._program_iptables(state, devices)
+    def _program(self, state: cluster.Cluster, *, bpf: bool) -> None:
+        complete = self._program_bpf(state) if bpf else self._program_iptables(state)
         self._report(state, complete=complete)
 
-    def _program_overlay(self, state: cluster.Cluster) -> bool:
-        want = overlay.wanted(self._name, state)
-        if want is None:
-            return False
-        if not self._node.has_tunnel(want.tunnel):
-            log.info("Assigning %s to %s", want.tunnel.address, overlay.DEVICE)
-            self._node.make_tunnel(want.tunnel)
-        routes, peers = self._node.routes(), self._node.peers()
-        self._node.change_overlay(overlay.render_changes(want, routes, peers), overlay.render_forwarding(want, peers))
-        return overlay.complete(want, self._node.routes(), self._node.peers())
-
-    def _program_bpf(self, state: cluster.Cluster, devices: tuple[str, ...]) -> None:
+    def _program_bpf(self, state: cluster.Cluster) -> bool:
         entering = self._in_force is not True
         if entering:
             log.info("BPF enabled, configuring iptables/nftables layer to clean up kube-proxy's rules.")
             log.info("BPF enabled, starting BPF endpoint manager and map manager.")
-        self._node.set_sysctls(sysctls.wanted(devices, bpf=True))
         self._program_rules(state, bpf=True)
+        complete = self._program_overlay(state, external=True)
+        devices = self._node.devices()
+        self._node.set_sysctls(sysctls.wanted(devices, bpf=True))
         self._bpf.apply(state, devices)
         self._in_force = True
         if entering:
             log.info("BPF dataplane in force.")
         self._clean_up_kube_proxy(state.settings)
+        return complete
 
-    def _program_iptables(self, state: cluster.Cluster, devices: tuple[str, ...]) -> None:
+    def _program_iptables(self, state: cluster.Cluster) -> bool:
         if self._in_force is not False:
             # A felix that was ended in eBPF mode has left its programs behind.
             self._bpf.stop()
             log.info("BPF disabled, iptables dataplane in force.")
             self._in_force = False
-        self._node.set_sysctls(sysctls.wanted(devices, bpf=False))
+        complete = self._program_overlay(state, external=False)
+        self._node.set_sysctls(sysctls.wanted(self._node.devices(), bpf=False))
         self._program_rules(state, bpf=False)
+        return complete
+
+    def _program_overlay(self, state: cluster.Cluster, *, external: bool) -> bool:
+        want = overlay.wanted(self._name, state, external=external)
+        if want is None:
+            return False
+        if not self._node.has_tunnel(want.tunnel):
+            log.info("Assigning %s to %s", want.tunnel.address, overlay.DEVICE)
+            self._node.make_tunnel(want)
+        present = self._node.paths()
+        addresses = overlay.render_changes(want.paths, present)
+        forwarding = overlay.render_forwarding(want.paths, present)
+        if not addresses and not forwarding:
+            return True
+        self._node.change_overlay(addresses, forwarding)
+        return self._node.paths().includes(want.paths)
 
     def _program_rules(self, state: cluster.Cluster, *, bpf: bool) -> None:
         tables = rules.wanted(state, bpf=bpf)

@@ -37,18 +37,17 @@ class Node:
         """Whether the tunnel device is there and as it must be."""
         return overlay.device_matches(_listing("ip", "-d", "-j", "addr", "show"), tunnel)
 
-    def routes(self) -> frozenset[overlay.Route]:
-        """The overlay's routes that are there."""
-        return overlay.routes_present(_listing("ip", "-j", "-4", "route", "show", "table", "main"))
-
-    def peers(self) -> frozenset[overlay.Peer]:
-        """The overlay's peers that are there."""
+    def paths(self) -> overlay.Paths:
+        """What leads to the other nodes; nothing where there is no tunnel device."""
+        routes = _listing("ip", "-j", "-4", "route", "show", "table", "main")
+        if overlay.DEVICE not in self.devices():
+            return overlay.paths_present(routes, (), ())
         neighbours = _listing("ip", "-j", "-4", "neigh", "show", "dev", overlay.DEVICE)
-        return overlay.peers_present(neighbours, _listing("bridge", "-j", "fdb", "show", "dev", overlay.DEVICE))
+        return overlay.paths_present(routes, neighbours, _listing("bridge", "-j", "fdb", "show", "dev", overlay.DEVICE))
 
-    def make_tunnel(self, tunnel: overlay.Tunnel) -> None:
+    def make_tunnel(self, want: overlay.Overlay) -> None:
         """Make the tunnel device, in place of one that is not as it must be."""
-        _batch("ip", overlay.render_device(tunnel, replace=overlay.DEVICE in self.devices()))
+        _batch("ip", overlay.render_device(want, replace=overlay.DEVICE in self.devices()))
 
     def change_overlay(self, addresses: Sequence[str], forwarding: Sequence[str]) -> None:
         """Run commands of ``ip`` and of ``bridge``, the latter first: routes lead there."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from harness.lab.felix import cluster, overlay, saved
 
 ACCEPT_MARK = "0x10000/0x10000"
+BYPASS_MARK = "0x3000000/0x3000000"
 PREFIX = "cali-"
 
 
@@ -46,7 +47,7 @@ class Table:
 
 def wanted(state: cluster.Cluster, *, bpf: bool) -> tuple[Table, ...]:
     """The tables of this cluster in iptables mode, or in eBPF mode."""
-    return (_raw(state.settings.vxlan_port), _filter(bpf=bpf), _nat(state.pools))
+    return (_raw(state.settings.vxlan_port), _filter(bpf=bpf), _nat(state.pools, bpf=bpf))
 
 
 def render(tables: Iterable[Table], present: Mapping[str, saved.Table]) -> str:
@@ -137,12 +138,15 @@ def _filter(*, bpf: bool) -> Table:
     )
 
 
-def _nat(pools: Iterable[cluster.Pool]) -> Table:
+def _nat(pools: Iterable[cluster.Pool], *, bpf: bool) -> Table:
+    # What a program has dealt with leaves as it is.
+    bypass = (f"-m mark --mark {BYPASS_MARK} -j RETURN",) if bpf else ()
     return Table(
         name="nat",
         jumps=(Jump(chain="POSTROUTING", rule=f"{_cali('0i8pjzKKPyA34aQD')} -j cali-POSTROUTING", first=False),),
         chains={
             "cali-POSTROUTING": (
+                *bypass,
                 f"{_cali('nYKhEzDlr11Jccal')} -j cali-nat-outgoing",
                 # What the node itself sends into the tunnel with another of its addresses could not be answered.
                 f"-o {overlay.DEVICE} {_cali('e9dnSgSVNmIcpVhP')} -m addrtype ! --src-type LOCAL --limit-iface-out"

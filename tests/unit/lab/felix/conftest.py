@@ -95,8 +95,7 @@ class MemoryNode:
     tunnel: overlay.Tunnel | None = None
     rules: RuleTables = field(default_factory=RuleTables)
     settings: sysctls.Settings = field(default_factory=dict)
-    known_routes: set[overlay.Route] = field(default_factory=set)
-    known_peers: set[overlay.Peer] = field(default_factory=set)
+    known: overlay.Paths = field(default_factory=overlay.Paths)
     deeds: list[str] = field(default_factory=list)
     want: Callable[[], overlay.Overlay | None] = lambda: None
 
@@ -108,27 +107,22 @@ class MemoryNode:
         """Whether this very tunnel has been made."""
         return self.tunnel == tunnel
 
-    def routes(self) -> frozenset[overlay.Route]:
-        """The overlay's routes."""
-        return frozenset(self.known_routes)
+    def paths(self) -> overlay.Paths:
+        """What leads to the other nodes."""
+        return self.known
 
-    def peers(self) -> frozenset[overlay.Peer]:
-        """The overlay's peers."""
-        return frozenset(self.known_peers)
-
-    def make_tunnel(self, tunnel: overlay.Tunnel) -> None:
-        """Make it; its routes and peers go with the old one."""
-        self.deeds.append("tunnel")
-        self.tunnel = tunnel
-        self.known_peers.clear()
-        self.known_routes = {route for route in self.known_routes if route.via is None}
+    def make_tunnel(self, want: overlay.Overlay) -> None:
+        """Make it; what led over the old one goes with it."""
+        self.deeds.append("tunnel" if want.tunnel.vni is not None else "external tunnel")
+        self.tunnel = want.tunnel
+        self.known = overlay.Paths(routes=frozenset(overlay.Route(route.block, None) for route in want.paths.routes))
 
     def change_overlay(self, addresses: tuple[str, ...], forwarding: tuple[str, ...]) -> None:
         """Take the commands as done; the real commands are tried on a real kernel."""
         want = self.want()
-        if (addresses or forwarding) and want is not None:
-            self.deeds.append("overlay")
-            self.known_routes, self.known_peers = set(want.routes), set(want.peers)
+        if want is not None:
+            self.deeds.append("paths")
+            self.known = want.paths
 
     def tables(self) -> dict[str, saved.Table]:
         """The iptables rules."""

@@ -110,7 +110,11 @@ def scene(objects: Objects, node: MemoryNode) -> Scene:
     """An agent on a node without anything, in a cluster that asks for iptables mode."""
     mirror, clock = FakeMirror(objects), FakeClock()
     bpf = FakeDataplane(node.deeds)
-    node.want = lambda: overlay.wanted(NODE, cluster.cluster(objects))
+
+    def want() -> overlay.Overlay | None:
+        return overlay.wanted(NODE, cluster.cluster(objects), external=bool(node.tunnel and node.tunnel.vni is None))
+
+    node.want = want
     # The mirror and the clock are the agent's seams; it needs of them what the fakes have.
     felix = agent.Agent(NODE, mirror, node, bpf, clock=clock)
     return Scene(felix=felix, mirror=mirror, node=node, bpf=bpf, clock=clock)
@@ -118,7 +122,7 @@ def scene(objects: Objects, node: MemoryNode) -> Scene:
 
 def test_first_pass_makes_everything(scene: Scene) -> None:
     """A node gets its overlay, loses what a felix before may have left, and is ready."""
-    assert scene.deeds() == ["tunnel", "overlay", "detach", "sysctls", "rules"]
+    assert scene.deeds() == ["detach", "tunnel", "paths", "sysctls", "rules"]
     assert scene.felix.health == agent.Health(ready=True, message="dataplane Iptables in force")
 
 
@@ -133,7 +137,7 @@ def test_switch_attaches_before_kube_proxys_rules_go(scene: Scene) -> None:
     scene.deeds()
     scene.node.restore(KUBE_RULES)
     scene.ask_for(bpf=True)
-    assert scene.deeds() == ["sysctls", "rules", "attach", "clean up kube-proxy", "sweep"]
+    assert scene.deeds() == ["rules", "external tunnel", "paths", "sysctls", "attach", "clean up kube-proxy", "sweep"]
     assert not kube_proxy.in_force(scene.node.tables())
     assert scene.felix.health == agent.Health(ready=True, message="dataplane BPF in force")
 
@@ -144,7 +148,7 @@ def test_way_back_detaches_before_the_rules_return(scene: Scene) -> None:
     scene.deeds()
     in_bpf = scene.node.tables()
     scene.ask_for(bpf=False)
-    assert scene.deeds() == ["detach", "sysctls", "rules"]
+    assert scene.deeds() == ["detach", "tunnel", "paths", "sysctls", "rules"]
     assert scene.node.tables() != in_bpf
     assert scene.felix.health.message == "dataplane Iptables in force"
 
@@ -196,7 +200,7 @@ def test_device_made_anew_under_its_name_is_taken_up(scene: Scene) -> None:
     scene.deeds()
     scene.node.tunnel = None
     scene.felix.devices_changed()
-    assert scene.deeds()[:2] == ["tunnel", "overlay"]
+    assert scene.deeds() == ["tunnel", "paths"]
 
 
 def test_missing_rule_is_restored_at_the_refresh_and_not_before(scene: Scene) -> None:
