@@ -126,7 +126,7 @@ def _ours(items: Iterable[Object], kind: str) -> list[Object]:
             or not isinstance(item.get("metadata"), Mapping)
             or "name" not in item["metadata"]
         ):
-            raise errors.ParseError(f"not a {kind}: no metadata.name in {str(item)[:80]}")
+            raise errors.ParseError(f"{kind} without metadata.name: {str(item)[:80]}")
         if not any(label in _labels(item) for label in NOT_FOR_KUBE_PROXY):
             kept.append(item)
     return kept

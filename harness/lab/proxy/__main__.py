@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from harness.core import errors
 from harness.lab import api
-from harness.lab.proxy import agent, health
+from harness.lab.proxy import agent, health, kernel
 
 log = logging.getLogger("harness.lab.proxy")
 
@@ -31,7 +31,7 @@ def main() -> int:
         {agent.SERVICES: {}, agent.SLICES: {}, agent.NODES: {"fieldSelector": f"metadata.name={node_name}"}},
     )
     state = health.Health(lambda: datetime.datetime.now(datetime.UTC))
-    proxy = agent.Agent(mirror, node_name, state)
+    proxy = agent.Agent(mirror, kernel.Kernel(), node_name=node_name, state=state)
 
     def end() -> None:
         proxy.stop()

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from harness.core import errors
 from harness.lab import services
-from harness.lab.proxy import counters, flows, health, kernel, options, render, rules
+from harness.lab.proxy import flows, health, health_checks, options, render, rules
 
 log = logging.getLogger("harness.lab.proxy")
 
@@ -40,13 +40,42 @@ class View(Protocol):
         """Wait for a change."""
 
 
+class Hands(Protocol):
+    """What the agent does on its node; ``kernel.Kernel`` is the real one and says what each method means."""
+
+    def counters(self) -> frozenset[str]:
+        """The counters that rules may name."""
+
+    def is_liberal(self) -> bool:
+        """Whether INVALID packets must be left alone."""
+
+    def apply(self, wanted: rules.Ruleset) -> bool:
+        """Put rules in force."""
+
+    def settle(self) -> None:
+        """Set what the rules rely on."""
+
+    def drop_flows(self, allowed: flows.Served) -> None:
+        """End what must not go on."""
+
+    def answer_health_checks(self, checks: Mapping[int, health_checks.Check]) -> None:
+        """Answer load balancers."""
+
+
 class Agent:
     """kube-proxy on one node. Not safe for threads, except ``stop``."""
 
     def __init__(
-        self, view: View, node_name: str, state: health.Health, now: Callable[[], float] = time.monotonic
+        self,
+        view: View,
+        hands: Hands,
+        *,
+        node_name: str,
+        state: health.Health,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._view = view
+        self._hands = hands
         self._node_name = node_name
         self._state = state
         self._now = now
@@ -56,6 +85,7 @@ class Agent:
         self._served = flows.Served()
         self._next_look = 0.0
         self._settled = False
+        self._failures = 0
 
     def stop(self) -> None:
         """Let ``run`` return at its next turn; wake the view afterwards."""
@@ -63,7 +93,7 @@ class Agent:
 
     def run(self) -> None:
         """Follow the cluster until ``stop``."""
-        self._counters = counters.ensured(options.COUNTERS)
+        self._counters = self._hands.counters()
         pauses = _pauses()
         timeout_s = RESYNC_S
         while not self._stopping:
@@ -82,8 +112,10 @@ class Agent:
             log.error("sync failed, will try again: %s", error)
             self._state.failed()
             self._applied = None
+            self._failures += 1
             return False
         self._state.succeeded()
+        self._failures = 0
         return True
 
     def sync(self) -> None:
@@ -94,31 +126,34 @@ class Agent:
             OSError: The kernel does not let us.
         """
         ports = services.service_ports(self._view.items(SERVICES), self._view.items(SLICES))
-        config = options.Options(conntrack_tcp_liberal=kernel.conntrack_is_liberal(), counters=self._counters)
+        config = options.Options(conntrack_tcp_liberal=self._hands.is_liberal(), counters=self._counters)
         wanted = render.ruleset(ports, self._node(), config)
         if wanted != self._applied or self._now() >= self._next_look:
             self._apply(wanted)
+        self._hands.answer_health_checks(health_checks.checks_of(ports, self._node_name))
         self._drop_stale_flows(flows.served(ports))
 
     def _apply(self, wanted: rules.Ruleset) -> None:
         started = self._now()
         try:
-            changed = kernel.apply(wanted)
-        except errors.CommandError:
-            # An iptables without the nfacct extension cannot load a rule that counts; the next try does without.
-            self._counters = frozenset()
+            changed = self._hands.apply(wanted)
+        except errors.CommandError as error:
+            # Counters can be made where rules cannot name them, for want of iptables' extension or of the kernel's.
+            # The first failure may have another cause, such as somebody else's change at the same moment.
+            if "nfacct" in error.stderr or self._failures:
+                self._counters = frozenset()
             raise
         self._applied = wanted
         self._next_look = self._now() + RESYNC_S
         if not self._settled:
-            kernel.apply_settings()
+            self._hands.settle()
             self._settled = True
         if changed:
             log.info("rules in force: %d, after %.0f ms", len(wanted.rules), (self._now() - started) * 1000)
 
     def _drop_stale_flows(self, allowed: flows.Served) -> None:
         if allowed != self._served:
-            flows.remove_stale(allowed.without(self._served))
+            self._hands.drop_flows(allowed.without(self._served))
             self._served = allowed
 
     def _node(self) -> options.Node:

@@ -18,6 +18,8 @@ METRICS_ADDRESS = ("127.0.0.1", 10249)
 
 Answer = tuple[HTTPStatus, str, str]
 Route = Callable[[], Answer]
+ANY = ""
+"""The path that stands for all that have no route of their own."""
 
 
 class Health:
@@ -66,7 +68,7 @@ def mode() -> Answer:
 def _handler(routes: Mapping[str, Route]) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            route = routes.get(self.path.partition("?")[0])
+            route = routes.get(self.path.partition("?")[0], routes.get(ANY))
             status, kind, text = (
                 route() if route else (HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", "404 page not found\n")
             )
