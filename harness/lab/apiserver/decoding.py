@@ -1,0 +1,256 @@
+"""A request's body becomes an object whose fields are known: kube-apiserver's decoding, by the schema.
+
+What Go's decoder does silently is done here too: nulls, empty lists and empty maps of a built-in kind are left out,
+as ``omitempty`` leaves them out of what is stored. Objects of custom kinds keep theirs, only nulls go.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from harness.lab.apiserver import golang, registry, schema, statuses
+
+Object = dict[str, Any]
+
+JSON = "application/json"
+YAML = "application/yaml"
+BODY_TYPES = (JSON, YAML, "application/vnd.kubernetes.protobuf")
+
+
+@dataclass
+class Findings:
+    """What strict decoding finds: fields that nobody knows, fields that are there twice."""
+
+    unknown: list[str] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
+
+    def sentences(self) -> list[str]:
+        """The findings in the words of Kubernetes."""
+        return [f'duplicate field "{path}"' for path in self.duplicates] + [
+            f'unknown field "{path}"' for path in self.unknown
+        ]
+
+
+class WrongType(Exception):  # noqa: N818 - becomes a Refusal where the kind is known
+    """A value has not the type that its field has; the text is encoding/json's sentence."""
+
+
+class _Twice(dict[str, Any]):
+    """A JSON object that remembers which keys came more than once."""
+
+    twice: tuple[str, ...] = ()
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> _Twice:
+    found = _Twice(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        # A key that comes a second time is reported once, at its first repetition.
+        found.twice = tuple(dict.fromkeys(key for key, _ in pairs if key in seen or seen.add(key)))
+    return found
+
+
+def parsed(body: bytes, content_type: str) -> Any:
+    """The body as plain values.
+
+    Raises:
+        ValueError: It is neither, with the reason as Go's decoders give it.
+        Refusal: The content type is one that the server does not read (415).
+    """
+    if content_type == JSON:
+        try:
+            return json.loads(body, object_pairs_hook=_pairs)
+        except ValueError as error:
+            raise ValueError(golang.json_error(body, error)) from error
+    try:
+        return yaml.load(body, Loader=_YAML_LOADER)
+    except yaml.YAMLError as error:
+        raise ValueError(f"error converting YAML to JSON: yaml: {str(error).splitlines()[0]}") from error
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML as Kubernetes reads it: times stay text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in pairs if tag != "tag:yaml.org,2002:timestamp"]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_YAML_LOADER = _Loader
+
+
+def media_type(header: str) -> str:
+    """The media type of a Content-Type header; JSON where there is none.
+
+    Raises:
+        Refusal: The server does not read that type (415).
+    """
+    found = header.partition(";")[0].strip().lower() or JSON
+    if found not in (JSON, YAML):
+        raise statuses.unsupported_media_type(BODY_TYPES)
+    return found
+
+
+def body_object(body: bytes, content_type: str, resource: registry.Resource) -> Object:
+    """The body as an object of that kind, its fields not yet looked at.
+
+    Raises:
+        Refusal: It cannot be read, or is of another kind (400), or the server does not read such bodies (415).
+    """
+    kind = resource.kind
+    try:
+        found = parsed(body, media_type(content_type))
+    except ValueError as error:
+        raise statuses.bad_request(
+            f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; "
+            f"json parse error: {error} ({golang.excerpt(body)})"
+        ) from error
+    if not isinstance(found, dict):
+        raise statuses.bad_request(
+            f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; "
+            f"json parse error: json: cannot unmarshal {golang.json_kind(found)} into Go value of type "
+            f'struct {{ APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }} '
+            f"({golang.excerpt(body)})"
+        )
+    _check_kind(found, resource)
+    return found
+
+
+def _check_kind(found: Object, resource: registry.Resource) -> None:
+    kind, version = found.get("kind"), found.get("apiVersion")
+    # Go's decoder takes a kind that is left out from the path.
+    kind, version = kind or resource.kind, version or resource.group_version
+    found["kind"], found["apiVersion"] = kind, version
+    if version != resource.group_version:
+        raise statuses.bad_request(
+            f"the API version in the data ({version}) does not match the expected API version "
+            f"({resource.group_version})"
+        )
+    if kind != resource.kind:
+        group = resource.group or "core"
+        raise statuses.bad_request(
+            f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+            f"converting (v1.{kind}) to ({group}.{resource.kind}): unknown conversion"
+        )
+
+
+def typed(found: Object, resource: registry.Resource) -> tuple[Object, Findings]:
+    """The object with exactly the fields that its kind has, and what was found on the way.
+
+    Raises:
+        WrongType: A value has not the type that its field has.
+    """
+    findings = Findings()
+    walk = _Walk(findings, keep_empty=resource.custom)
+    return walk.struct(found, resource.schema, "", resource.kind), findings
+
+
+_SCALARS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "str": (str, "string"),
+    "bool": (bool, "bool"),
+    "int": (int, "int32"),
+    "float": ((int, float), "float64"),
+    "datetime": (str, "string"),
+    "date": (str, "string"),
+    "bytes": (str, "[]uint8"),
+}
+
+
+class _Walk:
+    """One pass over one object."""
+
+    def __init__(self, findings: Findings, *, keep_empty: bool) -> None:
+        self._findings = findings
+        self._keep_empty = keep_empty
+
+    def struct(self, found: Object, type_name: str, path: str, go_name: str) -> Object:
+        """An object with fields of its own."""
+        fields = schema.fields_of(type_name) or {}
+        self._findings.duplicates.extend(_joined(path, key) for key in getattr(found, "twice", ()))
+        clean: Object = {}
+        for key, value in found.items():
+            kind = fields.get(key)
+            if kind is None:
+                self._findings.unknown.append(_joined(path, key))
+                continue
+            taken = self._value(value, kind, _joined(path, key), go_name)
+            if not self._is_left_out(taken, kind, type_name, key):
+                clean[key] = taken
+        return clean
+
+    def _is_left_out(self, value: Any, kind: str, type_name: str, key: str) -> bool:
+        if value is None:
+            return (type_name, key) not in golang.NULL_IS_SHOWN
+        if self._keep_empty and type_name != "V1ObjectMeta":
+            return False
+        if kind[0] in "[{":
+            return not value and (type_name, key) not in golang.EMPTY_IS_SHOWN
+        return not isinstance(value, dict) and not value and golang.zero_is_left_out(type_name, key, kind)
+
+    def _value(self, value: Any, kind: str, path: str, go_name: str) -> Any:
+        if value is None:
+            return None
+        if kind == "object":
+            return golang.plain(value)
+        if kind[0] == "[":
+            return self._list(value, kind, path, go_name)
+        if kind[0] == "{":
+            return self._map(value, kind, path, go_name)
+        if kind in _SCALARS:
+            return self._scalar(value, kind, path, go_name)
+        if not isinstance(value, dict):
+            raise _wrong(value, path, go_name, golang.type_name(kind))
+        return self.struct(value, kind, path, golang.struct_name(kind))
+
+    def _list(self, value: Any, kind: str, path: str, go_name: str) -> list[Any]:
+        if not isinstance(value, list):
+            raise _wrong(value, path, go_name, golang.type_name(kind))
+        items = (self._value(item, kind[1:], f"{path}[{number}]", go_name) for number, item in enumerate(value))
+        # Go reads a null in a list of structs as an empty struct.
+        return [{} if item is None and schema.fields_of(kind[1:]) is not None else item for item in items]
+
+    def _map(self, value: Any, kind: str, path: str, go_name: str) -> Object:
+        if not isinstance(value, dict):
+            raise _wrong(value, path, go_name, golang.type_name(kind))
+        self._findings.duplicates.extend(_joined(path, key) for key in getattr(value, "twice", ()))
+        quantity = golang.is_quantity(path)
+        taken = {
+            key: str(item) if quantity and isinstance(item, int | float) else self._value(item, kind[1:], path, go_name)
+            for key, item in value.items()
+        }
+        # A null is Go's zero value here: it stays as an empty string.
+        return {key: "" if item is None and kind[1:] in ("str", "bytes") else item for key, item in taken.items()}
+
+    def _scalar(self, value: Any, kind: str, path: str, go_name: str) -> Any:
+        wanted, name = _SCALARS[kind]
+        if kind == "int":
+            name = golang.int_name(path)
+            if isinstance(value, float) and value.is_integer():
+                return int(value)
+        wrong = not isinstance(value, wanted) or (isinstance(value, bool) and kind != "bool")
+        if not wrong:
+            return value
+        if golang.is_quantity(path):
+            return str(value)
+        raise _wrong(value, path, go_name, name)
+
+
+def _joined(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _wrong(value: Any, path: str, go_name: str, go_type: str) -> WrongType:
+    # encoding/json leaves list positions out of the path that it names.
+    bare = golang.without_positions(path)
+    shown = golang.json_kind(value)
+    if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and go_type == "int32"):
+        shown = f"number {value}"
+    return WrongType(f"json: cannot unmarshal {shown} into Go struct field {go_name}.{bare} of type {go_type}")
+
+
+Typed = Callable[[Object, registry.Resource], tuple[Object, Findings]]

@@ -1,0 +1,1 @@
+"""HTTP: who asks, what for, in which form, and the answers that go on: watches, logs, exec."""
