@@ -49,11 +49,19 @@ def reconcile(view: actions.View, now: str) -> list[actions.Action]:
     writes: list[actions.Action] = []
     for daemonset in view.items(paths.DAEMONSETS):
         observed = _observe(view, daemonset)
-        # The status of what is comes before the writes that change it, as recorded.
-        writes += pods.status_written(paths.DAEMONSETS, daemonset, status(observed))
+        places = [] if metadata.deleting(daemonset) else _places(observed)
+        # The status of what is comes before the writes that change it, as recorded; but the first status of a new
+        # template tells of the pods that were made for it, so it is left to the next pass.
+        if not (_unseen(daemonset) and any(isinstance(write, actions.Create) for write in places)):
+            writes += pods.status_written(paths.DAEMONSETS, daemonset, status(observed))
+        writes += places
         if not metadata.deleting(daemonset):
-            writes += _places(observed) + _replacements(observed)
+            writes += _replacements(observed)
     return writes
+
+
+def _unseen(daemonset: Object) -> bool:
+    return bool((daemonset.get("status") or {}).get("observedGeneration") != daemonset["metadata"].get("generation"))
 
 
 def _observe(view: actions.View, daemonset: Object) -> _Observed:
