@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.core import process, waiting
-from harness.lab.felix import agent, cluster, kube_proxy, links, node, overlay
+from harness.lab.felix import agent, cluster, kube_proxy, links, node, overlay, workloads
 from harness.lab.topology import kernel
 from tests import recordings
 
@@ -75,7 +76,7 @@ class NoDataplane:
         """Nothing is in the way."""
         return ""
 
-    def apply(self, state: cluster.Cluster, devices: tuple[str, ...]) -> None:
+    def apply(self, state: cluster.Cluster, pods: tuple[workloads.Pod, ...]) -> None:
         """Do nothing."""
 
     def sweep(self) -> None:
@@ -152,10 +153,10 @@ def test_first_pass_makes_the_overlay_and_the_second_leaves_it(scene: Scene) -> 
     assert scene.node.has_tunnel(want.tunnel)
     assert scene.node.paths() == want.paths
     assert scene.felix.health.ready
-    before = process.run(["ip", "-o", "link", "show", overlay.DEVICE]).text
-    scene.felix.devices_changed()
+    before = scene.node.devices()
+    scene.clock.sleep(cluster.Settings().refresh_s)
     scene.felix.once()
-    assert process.run(["ip", "-o", "link", "show", overlay.DEVICE]).text == before
+    assert scene.node.devices() == before
 
 
 def test_node_that_left_is_no_longer_routed_to(scene: Scene) -> None:
@@ -172,7 +173,6 @@ def test_deleted_tunnel_is_made_anew(scene: Scene) -> None:
     scene.felix.once()
     ip(f"link del {overlay.DEVICE}")
     assert scene.node.paths().routes < scene.wanted().paths.routes
-    scene.felix.devices_changed()
     scene.felix.once()
     assert scene.node.paths() == scene.wanted().paths
 
@@ -221,6 +221,13 @@ def test_way_back_restores_the_first_rules_and_the_device(scene: Scene) -> None:
         assert (scene.node.tables() == first) is not bpf
         assert scene.node.has_tunnel(scene.wanted(external=bpf).tunnel)
         assert scene.node.paths() == scene.wanted(external=bpf).paths
+
+
+def test_pods_are_found_by_their_routes(scene: Scene) -> None:
+    """A route of one address to a pod's device is a pod; blocks, blackholes and the node's own network are none."""
+    scene.felix.once()
+    ip(f"link set {POD_DEVICE} up", f"route add 10.244.162.129/32 dev {POD_DEVICE} scope link")
+    assert scene.node.pods() == (workloads.Pod(POD_DEVICE, ipaddress.IPv4Address("10.244.162.129")),)
 
 
 def test_devices_are_announced(namespace: None) -> None:

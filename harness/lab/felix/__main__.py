@@ -40,7 +40,7 @@ def main(environment: Mapping[str, str]) -> int:
     felix = agent.Agent(name, mirror, node.Node(), ebpf.Dataplane(name, bpffs=bpffs, cgroup=cgroup))
     signal.signal(signal.SIGTERM, lambda _number, _frame: felix.stop())
     signal.signal(signal.SIGINT, lambda _number, _frame: felix.stop())
-    links.follow(felix.devices_changed)
+    links.follow(mirror.wake)
     server = health.serve(cluster.Settings().health_port, lambda: felix.health)
     mirror.start()
     felix.run()

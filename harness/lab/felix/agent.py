@@ -6,8 +6,8 @@ order within a pass keeps every answer right while the dataplane is switched:
 * into eBPF mode: the rules stop asking the kernel's connection tracking, the tunnel device is made anew (packets for
   other nodes go nowhere meanwhile), the programs are attached, and only then kube-proxy's rules go. From the first
   program on, a packet is translated before the rules could see it.
-* back: the programs go first, since felix cannot know when kube-proxy's rules will be there again; until then a
-  NodePort is refused. The device and the rules then return to those of iptables mode.
+* back: the tunnel device is made anew first, after which the programs can no longer send anything to another node;
+  then they go, since felix cannot know when kube-proxy's rules will be there again. Until then a NodePort is refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.core import errors, waiting
-from harness.lab.felix import cluster, kube_proxy, overlay, rules, saved, sysctls
+from harness.lab.felix import cluster, kube_proxy, overlay, rules, saved, sysctls, workloads
 
 log = logging.getLogger("felix.int_dataplane")
 
@@ -27,6 +27,9 @@ RETRY_S = 0.2
 # Looks at kube-proxy's rules after each change of Services or endpoints, in seconds: kube-proxy may be writing its
 # rules just then. The real felix doubles its waits after a write in the same way.
 LOOKS_S = (0.1, 0.4, 1.0, 3.0, 10.0, 30.0)
+
+# What is wired to the node: a pass is due when it changes.
+Wiring = tuple[tuple[tuple[int, str], ...], tuple[workloads.Pod, ...]]
 
 
 class Mirror(Protocol):
@@ -49,8 +52,11 @@ class Mirror(Protocol):
 class Node(Protocol):
     """What the agent needs of ``node.Node``, which documents it."""
 
-    def devices(self) -> tuple[str, ...]:
+    def devices(self) -> tuple[tuple[int, str], ...]:
         """All network devices."""
+
+    def pods(self) -> tuple[workloads.Pod, ...]:
+        """The pods that are wired to it."""
 
     def has_tunnel(self, tunnel: overlay.Tunnel) -> bool:
         """Whether the tunnel device is as it must be."""
@@ -80,7 +86,7 @@ class Dataplane(Protocol):
     def unsupported(self) -> str:
         """Why the kernel cannot run it; empty where it can."""
 
-    def apply(self, state: cluster.Cluster, devices: tuple[str, ...]) -> None:
+    def apply(self, state: cluster.Cluster, pods: tuple[workloads.Pod, ...]) -> None:
         """Make programs and maps agree with the cluster; attaches on the first call."""
 
     def sweep(self) -> None:
@@ -115,24 +121,19 @@ class Agent:
         self._bpf = bpf
         self._clock = clock
         self._stopping = threading.Event()
-        self._devices_changed = threading.Event()
         self.health = Health(ready=False, message="not started")
         self._in_force: bool | None = None
         self._unsupported: str | None = None
-        self._applied: tuple[cluster.Cluster, tuple[str, ...]] | None = None
+        self._applied: tuple[cluster.Cluster, Wiring] | None = None
         self._tables: tuple[rules.Table, ...] = ()
         self._own_rules: tuple[str, ...] = ()
         self._refresh_at = 0.0
+        self._sweep_at = 0.0
         self._looks: list[float] = []
 
     def stop(self) -> None:
         """End the loop; the node stays as it is, as it does under the real felix. Safe in a signal handler."""
         self._stopping.set()
-        self._mirror.wake()
-
-    def devices_changed(self) -> None:
-        """A network device came or went; safe from any thread."""
-        self._devices_changed.set()
         self._mirror.wake()
 
     def run(self) -> None:
@@ -147,7 +148,7 @@ class Agent:
         """One pass; False if it must be tried again soon."""
         try:
             self.once()
-        except (errors.CommandError, errors.CommandTimeout, errors.ParseError) as error:
+        except (errors.HarnessError, OSError) as error:
             log.warning("failed to program the dataplane, will retry: %s", error)
             self.health = Health(ready=False, message=str(error))
             self._applied = None
@@ -158,25 +159,26 @@ class Agent:
         """One pass over everything that may have changed.
 
         Raises:
-            CommandError: A program refused; the next pass begins anew.
-            ParseError: An object of the API, or the output of a program, has not the form it must have.
+            HarnessError: A program or the kernel refused, or an object has not the form it must have; the next pass
+                begins anew.
+            OSError: As above, from the kernel's own files.
         """
         state = cluster.cluster({path: self._mirror.items(path) for path in cluster.COLLECTIONS})
-        devices_changed = self._devices_changed.is_set()
-        self._devices_changed.clear()
-        devices = self._node.devices()
         now = self._clock.now()
-        refresh = now >= self._refresh_at
         bpf = self._bpf_wanted(state.settings)
-        if refresh or devices_changed or self._applied != (state, devices) or self._in_force != bpf:
+        if now >= self._refresh_at or self._applied != (state, self._wiring()) or self._in_force != bpf:
             self._program(state, bpf=bpf)
             self._refresh_at = now + state.settings.refresh_s
-            self._applied = state, self._node.devices()
+            self._applied = state, self._wiring()
             self._looks = [now + look for look in LOOKS_S]
         elif bpf:
             self._keep(state.settings, now)
-        if bpf:
+        if bpf and now >= self._sweep_at:
             self._bpf.sweep()
+            self._sweep_at = now + SWEEP_S
+
+    def _wiring(self) -> Wiring:
+        return self._node.devices(), self._node.pods()
 
     def _bpf_wanted(self, settings: cluster.Settings) -> bool:
         if not settings.bpf_enabled:
@@ -189,6 +191,10 @@ class Agent:
         return not self._unsupported
 
     def _program(self, state: cluster.Cluster, *, bpf: bool) -> None:
+        own = state.node(self._name)
+        if own is None or own.tunnel is None:
+            self._say(Health(ready=False, message="waiting for the addresses of this node"))
+            return
         complete = self._program_bpf(state) if bpf else self._program_iptables(state)
         self._report(state, complete=complete)
 
@@ -199,9 +205,8 @@ class Agent:
             log.info("BPF enabled, starting BPF endpoint manager and map manager.")
         self._program_rules(state, bpf=True)
         complete = self._program_overlay(state, external=True)
-        devices = self._node.devices()
-        self._node.set_sysctls(sysctls.wanted(devices, bpf=True))
-        self._bpf.apply(state, devices)
+        self._set_kernel(bpf=True)
+        self._bpf.apply(state, self._node.pods())
         self._in_force = True
         if entering:
             log.info("BPF dataplane in force.")
@@ -209,13 +214,13 @@ class Agent:
         return complete
 
     def _program_iptables(self, state: cluster.Cluster) -> bool:
+        complete = self._program_overlay(state, external=False)
         if self._in_force is not False:
             # A felix that was ended in eBPF mode has left its programs behind.
             self._bpf.stop()
             log.info("BPF disabled, iptables dataplane in force.")
             self._in_force = False
-        complete = self._program_overlay(state, external=False)
-        self._node.set_sysctls(sysctls.wanted(self._node.devices(), bpf=False))
+        self._set_kernel(bpf=False)
         self._program_rules(state, bpf=False)
         return complete
 
@@ -233,6 +238,10 @@ class Agent:
             return True
         self._node.change_overlay(addresses, forwarding)
         return self._node.paths().includes(want.paths)
+
+    def _set_kernel(self, *, bpf: bool) -> None:
+        names = (name for _, name in self._node.devices())
+        self._node.set_sysctls(sysctls.wanted(names, bpf=bpf))
 
     def _program_rules(self, state: cluster.Cluster, *, bpf: bool) -> None:
         tables = rules.wanted(state, bpf=bpf)
@@ -260,7 +269,9 @@ class Agent:
         asked = state.settings.bpf_enabled and not self._unsupported
         name = "BPF" if self._in_force else "Iptables"
         message = f"dataplane {name} in force" + ("" if complete else ", waiting for routes to all nodes")
-        health = Health(ready=complete and self._in_force == asked, message=message)
+        self._say(Health(ready=complete and self._in_force == asked, message=message))
+
+    def _say(self, health: Health) -> None:
         if health != self.health:
             log.info("Health: ready=%s, %s", health.ready, health.message)
         self.health = health

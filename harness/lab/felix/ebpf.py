@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.lab.felix import cluster
+from harness.lab.felix import cluster, workloads
+
+if TYPE_CHECKING:
+    from harness.lab.bpf import contents, dataplane
 
 log = logging.getLogger("felix.bpf_ep_mgr")
 
@@ -18,18 +21,64 @@ class Dataplane:
         self._node = node
         self._bpffs = bpffs
         self._cgroup = cgroup
+        self._opened: dataplane.Dataplane | None = None
 
     def unsupported(self) -> str:
         """Why the kernel cannot run it; empty where it can."""
-        if importlib.util.find_spec("harness.lab.bpf") is None:
-            return "no eBPF dataplane in this build"
-        return ""
+        from harness.lab.bpf import probing
 
-    def apply(self, state: cluster.Cluster, devices: tuple[str, ...]) -> None:
+        support = probing.probe()
+        return "" if support.supported else support.reason
+
+    def apply(self, state: cluster.Cluster, pods: tuple[workloads.Pod, ...]) -> None:
         """Make programs and maps agree with the cluster."""
+        self._open().apply(settings(state.settings), view(state, pods))
 
     def sweep(self) -> None:
         """Forget connections that have expired."""
+        self._open().sweep()
 
     def stop(self) -> None:
         """Detach and remove everything."""
+        if self._opened is not None or self._left_behind():
+            self._open().stop()
+            self._opened = None
+
+    def _left_behind(self) -> bool:
+        return self._bpffs.is_dir() and any(self._bpffs.iterdir())
+
+    def _open(self) -> dataplane.Dataplane:
+        # A node in iptables mode, which is the usual case, does without the memory that this needs.
+        from harness.lab.bpf import dataplane
+
+        if self._opened is None:
+            self._opened = dataplane.Dataplane(self._node, bpffs=self._bpffs, cgroup=self._cgroup)
+        return self._opened
+
+
+def settings(asked: cluster.Settings) -> contents.Settings:
+    """The part of FelixConfiguration that the programs obey."""
+    from harness.lab.bpf import contents
+
+    return contents.Settings(
+        external_service_mode=asked.service_mode,
+        connect_time=asked.load_balancing,
+        vxlan_vni=asked.vxlan_vni,
+        vxlan_port=asked.vxlan_port,
+    )
+
+
+def view(state: cluster.Cluster, pods: tuple[workloads.Pod, ...]) -> contents.Cluster:
+    """The cluster as the programs' maps show it; a node without a tunnel address cannot be reached yet."""
+    from harness.lab.bpf import contents
+
+    return contents.Cluster(
+        ports=state.services,
+        nodes=tuple(
+            contents.Node(name=node.name, address=node.address, tunnel_address=node.tunnel, blocks=node.blocks)
+            for node in state.nodes
+            if node.tunnel is not None
+        ),
+        local_pods=tuple(contents.LocalPod(ip=pod.address, ifname=pod.device) for pod in pods),
+        pools=tuple(contents.Pool(cidr=pool.cidr, nat_outgoing=pool.nat_outgoing) for pool in state.pools),
+    )

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import errors, process
-from harness.lab.felix import overlay, saved, sysctls
+from harness.lab.felix import overlay, saved, sysctls, workloads
 
 log = logging.getLogger("felix.node")
 
 _LOCK_S = 5
+# The calling thread's own network namespace, which need not be the main thread's.
+_ROUTES = Path("/proc/thread-self/net/route")
 
 
 class Node:
@@ -29,9 +31,13 @@ class Node:
     def __init__(self, proc: Path = Path("/proc/sys")) -> None:
         self._proc = proc
 
-    def devices(self) -> tuple[str, ...]:
-        """The names of all network devices."""
-        return tuple(name for _, name in socket.if_nameindex())
+    def devices(self) -> tuple[tuple[int, str], ...]:
+        """The index and name of every network device; a device that is made anew has another index."""
+        return tuple(socket.if_nameindex())
+
+    def pods(self) -> tuple[workloads.Pod, ...]:
+        """The pods that are wired to this node."""
+        return workloads.pods(_ROUTES.read_text())
 
     def has_tunnel(self, tunnel: overlay.Tunnel) -> bool:
         """Whether the tunnel device is there and as it must be."""
@@ -40,14 +46,17 @@ class Node:
     def paths(self) -> overlay.Paths:
         """What leads to the other nodes; nothing where there is no tunnel device."""
         routes = _listing("ip", "-j", "-4", "route", "show", "table", "main")
-        if overlay.DEVICE not in self.devices():
+        if not self._has_device():
             return overlay.paths_present(routes, (), ())
         neighbours = _listing("ip", "-j", "-4", "neigh", "show", "dev", overlay.DEVICE)
         return overlay.paths_present(routes, neighbours, _listing("bridge", "-j", "fdb", "show", "dev", overlay.DEVICE))
 
     def make_tunnel(self, want: overlay.Overlay) -> None:
         """Make the tunnel device, in place of one that is not as it must be."""
-        _batch("ip", overlay.render_device(want, replace=overlay.DEVICE in self.devices()))
+        _batch("ip", overlay.render_device(want, replace=self._has_device()))
+
+    def _has_device(self) -> bool:
+        return overlay.DEVICE in dict(self.devices()).values()
 
     def change_overlay(self, addresses: Sequence[str], forwarding: Sequence[str]) -> None:
         """Run commands of ``ip`` and of ``bridge``, the latter first: routes lead there."""

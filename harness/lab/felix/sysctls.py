@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.lab.felix import overlay
+from harness.lab.felix import overlay, workloads
 
-POD_PREFIX = "cali"
 Settings = dict[str, str]
 
 
 def wanted(devices: Iterable[str], *, bpf: bool) -> Settings:
     """Paths below ``/proc/sys`` with their values, for these devices."""
-    pods = sorted(device for device in devices if device.startswith(POD_PREFIX))
+    pods = sorted(device for device in devices if device.startswith(workloads.DEVICE_PREFIX))
     settings = {"net/ipv4/ip_forward": "1"}
     if bpf:
         # The programs check where a packet came from; the kernel's own check would refuse what they redirect.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.lab.felix import cluster, overlay, saved, sysctls
+from harness.lab.felix import cluster, overlay, saved, sysctls, workloads
 from tests import recordings
 
 Objects = dict[str, list[dict[str, Any]]]
@@ -92,16 +92,22 @@ class MemoryNode:
     """A node in memory: what felix does to it, in order, and what it then has."""
 
     names: list[str] = field(default_factory=lambda: ["lo", "eth0"])
+    wired: tuple[workloads.Pod, ...] = ()
     tunnel: overlay.Tunnel | None = None
+    tunnels: int = 0
     rules: RuleTables = field(default_factory=RuleTables)
     settings: sysctls.Settings = field(default_factory=dict)
     known: overlay.Paths = field(default_factory=overlay.Paths)
     deeds: list[str] = field(default_factory=list)
     want: Callable[[], overlay.Overlay | None] = lambda: None
 
-    def devices(self) -> tuple[str, ...]:
-        """All network devices."""
-        return tuple(self.names)
+    def devices(self) -> tuple[tuple[int, str], ...]:
+        """All network devices; a tunnel that was made anew has another index."""
+        return (*enumerate(self.names, start=1), (100 + self.tunnels, overlay.DEVICE))
+
+    def pods(self) -> tuple[workloads.Pod, ...]:
+        """The pods that the test wired to it."""
+        return self.wired
 
     def has_tunnel(self, tunnel: overlay.Tunnel) -> bool:
         """Whether this very tunnel has been made."""
@@ -115,6 +121,7 @@ class MemoryNode:
         """Make it; what led over the old one goes with it."""
         self.deeds.append("tunnel" if want.tunnel.vni is not None else "external tunnel")
         self.tunnel = want.tunnel
+        self.tunnels += 1
         self.known = overlay.Paths(routes=frozenset(overlay.Route(route.block, None) for route in want.paths.routes))
 
     def change_overlay(self, addresses: tuple[str, ...], forwarding: tuple[str, ...]) -> None:

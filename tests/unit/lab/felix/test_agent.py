@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.core import errors
-from harness.lab.felix import agent, cluster, kube_proxy, overlay
+from harness.lab.felix import agent, cluster, kube_proxy, overlay, workloads
 from tests.unit.lab.felix.conftest import MemoryNode
 
 Objects = dict[str, list[dict[str, Any]]]
@@ -68,7 +69,7 @@ class FakeDataplane:
         """The reason that the test gave."""
         return self.reason
 
-    def apply(self, state: cluster.Cluster, devices: tuple[str, ...]) -> None:
+    def apply(self, state: cluster.Cluster, pods: tuple[workloads.Pod, ...]) -> None:
         """Note it."""
         if self.failing:
             raise errors.CommandError(["bpf"], 1, "", "no memory")
@@ -122,7 +123,7 @@ def scene(objects: Objects, node: MemoryNode) -> Scene:
 
 def test_first_pass_makes_everything(scene: Scene) -> None:
     """A node gets its overlay, loses what a felix before may have left, and is ready."""
-    assert scene.deeds() == ["detach", "tunnel", "paths", "sysctls", "rules"]
+    assert scene.deeds() == ["tunnel", "paths", "detach", "sysctls", "rules"]
     assert scene.felix.health == agent.Health(ready=True, message="dataplane Iptables in force")
 
 
@@ -143,12 +144,12 @@ def test_switch_attaches_before_kube_proxys_rules_go(scene: Scene) -> None:
 
 
 def test_way_back_detaches_before_the_rules_return(scene: Scene) -> None:
-    """The programs go at once, and the rules are again those of iptables mode."""
+    """The programs lose their way to other nodes before they go, and the rules are those of iptables mode again."""
     scene.ask_for(bpf=True)
     scene.deeds()
     in_bpf = scene.node.tables()
     scene.ask_for(bpf=False)
-    assert scene.deeds() == ["detach", "tunnel", "paths", "sysctls", "rules"]
+    assert scene.deeds() == ["tunnel", "paths", "detach", "sysctls", "rules"]
     assert scene.node.tables() != in_bpf
     assert scene.felix.health.message == "dataplane Iptables in force"
 
@@ -158,9 +159,9 @@ def test_rules_that_kube_proxy_writes_again_are_removed(scene: Scene) -> None:
     scene.ask_for(bpf=True)
     scene.deeds()
     scene.node.restore(KUBE_RULES)
-    assert scene.deeds() == ["sweep"]
+    assert scene.deeds() == []
     scene.clock.sleep(agent.LOOKS_S[0])
-    assert scene.deeds() == ["clean up kube-proxy", "sweep"]
+    assert scene.deeds() == ["clean up kube-proxy"]
 
 
 def test_kube_proxys_rules_stay_where_the_cleanup_is_off(scene: Scene) -> None:
@@ -195,11 +196,19 @@ def test_new_device_is_taken_up(scene: Scene) -> None:
     assert scene.node.settings["net/ipv4/conf/cali0123456789a/proxy_arp"] == "1"
 
 
+def test_pod_that_gets_its_route_is_taken_up(scene: Scene) -> None:
+    """A pod's device comes before its route; in eBPF mode the programs must know its address too."""
+    scene.ask_for(bpf=True)
+    scene.deeds()
+    scene.node.wired = (workloads.Pod("cali0123456789a", ipaddress.IPv4Address("10.244.162.129")),)
+    assert scene.deeds() == ["attach"]
+
+
 def test_device_made_anew_under_its_name_is_taken_up(scene: Scene) -> None:
-    """The same names again are not the same devices: an announcement is reason enough to look."""
+    """The same names again are not the same devices."""
     scene.deeds()
     scene.node.tunnel = None
-    scene.felix.devices_changed()
+    scene.node.tunnels += 1
     assert scene.deeds() == ["tunnel", "paths"]
 
 
@@ -226,12 +235,27 @@ def test_failure_is_not_ready_and_is_tried_again(scene: Scene, caplog: pytest.Lo
 
 
 def test_node_without_tunnel_address_is_not_ready(scene: Scene) -> None:
-    """Routes to all nodes are part of readiness."""
+    """Nothing is done before the node has its own addresses."""
     del scene.mirror.objects[cluster.NODES][1]["metadata"]["annotations"][cluster.TUNNEL_ANNOTATION]
     scene.deeds()
-    assert scene.felix.health == agent.Health(
-        ready=False, message="dataplane Iptables in force, waiting for routes to all nodes"
-    )
+    assert scene.felix.health == agent.Health(ready=False, message="waiting for the addresses of this node")
+    assert scene.node.deeds == []
+
+
+def test_other_node_without_tunnel_address_is_no_obstacle(scene: Scene) -> None:
+    """A node that has no address yet cannot be routed to, and nobody waits for it."""
+    del scene.mirror.objects[cluster.NODES][2]["metadata"]["annotations"][cluster.TUNNEL_ANNOTATION]
+    scene.deeds()
+    assert scene.felix.health.ready
+
+
+def test_expired_connections_are_swept_each_second(scene: Scene) -> None:
+    """However often something changes, the table is walked once a second."""
+    scene.ask_for(bpf=True)
+    scene.deeds()
+    assert scene.deeds() == []
+    scene.clock.sleep(agent.SWEEP_S)
+    assert scene.deeds()[-1] == "sweep"
 
 
 def test_unsynced_mirror_is_waited_for(scene: Scene) -> None:

@@ -1,0 +1,96 @@
+"""The ``calico-node`` command, as far as people and the harness use it inside a calico-node pod.
+
+``-v``, ``-felix-ready``, ``-felix-live``, ``-init``, ``-shutdown``, ``-bpf version`` and
+``-bpf nat|conntrack|routes|ifstate|counters dump``, with the words and the exit codes of Calico v3.32.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from harness.core import errors
+from harness.lab import plan
+from harness.lab.felix import cluster
+
+USAGE = """Usage of calico-node:
+  -bpf
+        Run BPF commands: nat dump, conntrack dump, routes dump, ifstate dump, counters dump, version
+  -felix-live
+        Run felix liveness checks
+  -felix-ready
+        Run felix readiness checks
+  -init
+        Do privileged initialisation of a new node (nothing to do in the lab)
+  -shutdown
+        Shut down (nothing to do in the lab)
+  -v    Display version
+"""
+_TIMEOUT_S = 5.0
+_SILENT = ("-init", "-shutdown", "-best-effort", "-startup", "-complete-startup")
+
+Dump = Callable[[Path], str]
+
+
+def main(argv: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run one command; what it prints goes to standard output, and 1 is a command that failed."""
+    words = [word.replace("--", "-", 1) if word.startswith("--") else word for word in argv]
+    try:
+        if words[:1] == ["-bpf"]:
+            sys.stdout.write(_bpf(words[1:], environment))
+        elif words == ["-v"]:
+            sys.stdout.write(f"{plan.CALICO_VERSION}\n")
+        elif words in (["-felix-ready"], ["-felix-live"]):
+            _ask("/readiness" if words == ["-felix-ready"] else "/liveness")
+        elif not words or not set(words) <= set(_SILENT):
+            sys.stderr.write(USAGE)
+            return 2
+    except errors.HarnessError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _bpf(words: Sequence[str], environment: Mapping[str, str]) -> str:
+    if list(words) == ["version"]:
+        return f"{plan.CALICO_VERSION} (lab reference dataplane)\n"
+    dump = _dumps().get(" ".join(words))
+    if dump is None:
+        raise errors.ParseError(f"unknown command {' '.join(words)!r} for calico-node -bpf")
+    folder = environment.get("SOURCEIP_BPFFS")
+    if not folder:
+        raise errors.ParseError("the environment has no SOURCEIP_BPFFS: this is not a calico-node pod")
+    return dump(Path(folder))
+
+
+def _dumps() -> dict[str, Dump]:
+    from harness.lab.bpf import dumping
+
+    return {
+        "nat dump": dumping.nat,
+        "conntrack dump": dumping.conntrack,
+        "routes dump": dumping.routes,
+        "ifstate dump": dumping.ifstate,
+        "counters dump": dumping.counters,
+    }
+
+
+def _ask(path: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", cluster.Settings().health_port, timeout=_TIMEOUT_S)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        reason = answer.read().decode(errors="replace").strip()
+    except OSError as error:
+        raise errors.ParseError(f"calico/node is not ready: felix is not ready: {error}") from error
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise errors.ParseError(f"calico/node is not ready: felix is not ready: {reason}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))
