@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -74,7 +74,9 @@ def conditions(before: Iterable[Object], act: Iterable[Object], kind: str) -> li
     return list(dict.fromkeys(said))
 
 
-def _changes(say: Any, before: Iterable[Object], act: Iterable[Object]) -> list[str]:
+def _changes(
+    say: Callable[[Object], Iterator[tuple[str, str]]], before: Iterable[Object], act: Iterable[Object]
+) -> list[str]:
     state: dict[str, str] = {}
     for item in before:
         state |= dict(say(item))
@@ -134,7 +136,7 @@ class Lab:
         self.cluster.patch(paths.INSTALLATIONS, "default", {"spec": one})
         self.settle()
 
-    def patch(self, **network: Any) -> None:
+    def patch(self, **network: object) -> None:
         """Patch the Installation's calicoNetwork as a user does."""
         self.cluster.patch(paths.INSTALLATIONS, "default", {"spec": {"calicoNetwork": network}})
 
@@ -149,7 +151,7 @@ class Lab:
                 step()
                 self.cluster.settle(CONTROLLERS)
 
-    def act(self, **network: Any) -> tuple[list[Object], list[Object]]:
+    def act(self, **network: object) -> tuple[list[Object], list[Object]]:
         """Patch, settle, and give what was before and what happened."""
         start = len(self.cluster.history)
         self.patch(**network)
@@ -317,7 +319,7 @@ def test_a_kube_proxy_patched_away_counts_as_recorded(lab: Lab) -> None:
         found = [
             tuple(item["status"][key] for key in keys) for item in items if item["metadata"]["name"] == "kube-proxy"
         ]
-        return list(dict.fromkeys(found))  # type: ignore[arg-type]
+        return list(dict.fromkeys(found))
 
     start = len(lab.cluster.history)
     for value in ("true", None):

@@ -218,7 +218,7 @@ def three_nodes(cluster: FakeCluster) -> None:
     cluster.add(paths.NODES, node("kind-worker2", "172.18.0.4"))
 
 
-def pod(name: str, namespace: str = "test", **spec: Any) -> Object:
+def pod(name: str, namespace: str = "test", **spec: object) -> Object:
     """A pod that nobody owns."""
     full = {"containers": [{"name": "main", "image": "sourceip/tools"}], **spec}
     return {
@@ -229,7 +229,7 @@ def pod(name: str, namespace: str = "test", **spec: Any) -> Object:
     }
 
 
-def workload(kind: str, name: str, namespace: str = "test", **spec: Any) -> Object:
+def workload(kind: str, name: str, namespace: str = "test", **spec: object) -> Object:
     """A Deployment or DaemonSet of one container, labelled by its name."""
     template = {
         "metadata": {"labels": {"app": name}},
