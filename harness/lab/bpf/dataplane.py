@@ -1,0 +1,225 @@
+"""One node's eBPF dataplane: programs, maps, devices and attachments, kept as the cluster wants them.
+
+``apply`` may be called at any time and as often as one likes; it loads what is missing and changes what differs.
+Everything is pinned below the node's folder of the bpffs, so a new process takes over a running dataplane with its
+connections. It must run in the node's network namespace.
+
+Links: ``vxlan.calico`` is made anew as an ``external`` device (see ``devices``) and removed by ``stop``.
+Programs: both directions of eth0, lo, vxlan.calico and every ``cali*``, and the node's cgroup. Packets that the
+programs have dealt with carry mark 0x3000000/0x3000000, should a rule want to leave them alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from pathlib import Path
+from typing import Literal
+
+from harness.core import errors
+from harness.lab.bpf import attaching, contents, devices, kernel, layouts, loading, sweeping, syncing
+from harness.lab.bpf.contents import Cluster, LocalPod, MapContents, Node, Pool, Settings, desired
+
+__all__ = ["Cluster", "Dataplane", "LocalPod", "MapContents", "Node", "Pool", "Settings", "desired"]
+
+log = logging.getLogger("harness.lab.bpf")
+
+Attach = Literal["auto", "tcx", "clsact"]
+
+MAPS, LINKS, CGROUP = "maps", "links", "cgroup"
+_OBJECTS = (
+    "from_outside",
+    "to_outside",
+    "from_tunnel",
+    "to_tunnel",
+    "from_pod",
+    "to_pod",
+    "from_host",
+    "connect",
+)
+
+
+class Dataplane:
+    """The eBPF dataplane of one node. One thread owns it."""
+
+    def __init__(self, node: str, *, bpffs: Path, cgroup: Path, attach: Attach = "auto") -> None:
+        """Touch nothing yet.
+
+        Args:
+            node: The node's name, as the cluster has it.
+            bpffs: The node's own folder in a bpffs; made if it is missing.
+            cgroup: The node's cgroup, of version 2.
+            attach: How to attach to interfaces; ``auto`` takes TCX where the kernel has it.
+        """
+        self._node = node
+        self._folders = {name: bpffs / name for name in (MAPS, LINKS, CGROUP)}
+        self._bpffs = bpffs
+        self._cgroup = cgroup
+        self._attach = attach
+        self._programs: dict[str, loading.Program] = {}
+        self._maps: syncing.Maps | None = None
+        self._attacher: attaching.Attacher | None = None
+        self._done: set[str] = set()
+        self._hooked: set[str] = set()
+        self._wanted: MapContents | None = None
+
+    def apply(self, settings: Settings, cluster: Cluster) -> None:
+        """Make this node's dataplane as the settings and the cluster want it.
+
+        Raises:
+            KeyError: The cluster has no such node.
+            CapabilityMissing: There is no libbpf.
+            KernelError: The kernel refused a program, a map or an attachment.
+            CommandError: A device could not be made.
+        """
+        node = cluster.node(self._node)
+        maps = self._maps or self._load()
+        links = self._make_devices(settings, cluster, node)
+        self._wanted = desired(settings, cluster, self._node)
+        # A frontend must not lead to where no route does yet.
+        syncing.write_routes(maps.routes, self._wanted)
+        maps.settings.put(bytes(4), _settings(settings, node, links).pack())
+        syncing.write_services(maps, self._wanted)
+        self._attach_interfaces(links)
+        self._attach_cgroup(settings)
+
+    def sweep(self) -> None:
+        """Forget what has expired; to be called each second."""
+        if self._maps is None:
+            return
+        entries = {
+            layouts.Tuple.unpack(key): layouts.Flow.unpack(value) for key, value in self._maps.conntrack.items().items()
+        }
+        for key in sweeping.expired(entries, now_ns=sweeping.now_ns(), wanted=self._wanted):
+            self._maps.conntrack.drop(key.pack())
+
+    def stop(self) -> None:
+        """Detach everything and remove every pin, map and device, also those of an earlier process."""
+        if self._folders[LINKS].is_dir():
+            # Which way the earlier process attached, this one may not know.
+            for attacher in (attaching.Clsact(self._folders[LINKS]), attaching.Tcx(self._folders[LINKS])):
+                for name in _pinned_interfaces(self._folders[LINKS]):
+                    attacher.detach(name)
+        for folder in self._folders.values():
+            _remove(folder)
+        self._close()
+        link = devices.links().get(devices.TUNNEL)
+        if link is not None and _is_external(link):
+            devices.batch([f"link del {devices.TUNNEL}"])
+
+    def _load(self) -> syncing.Maps:
+        for folder in self._folders.values():
+            folder.mkdir(parents=True, exist_ok=True)
+        for name in _OBJECTS:
+            for program in loading.load(name, self._folders[MAPS]):
+                self._programs[program.name] = program
+        self._attacher = self._choose_attacher()
+        pins = self._folders[MAPS]
+        self._maps = syncing.Maps(
+            settings=kernel.Map.at(pins / "sip_settings"),
+            frontends=kernel.Map.at(pins / "sip_frontends"),
+            backends=kernel.Map.at(pins / "sip_backends"),
+            routes=kernel.Map.at(pins / "sip_routes"),
+            conntrack=kernel.Map.at(pins / "sip_conntrack"),
+        )
+        return self._maps
+
+    def _choose_attacher(self) -> attaching.Attacher:
+        tcx = self._attach != "clsact" and attaching.has_tcx(self._programs["sip_to_pod"])
+        if self._attach == "tcx" and not tcx:
+            raise errors.CapabilityMissing("TCX", "the kernel has no such attachment", "use clsact")
+        log.info("programs are attached by %s", "TCX" if tcx else "clsact")
+        return attaching.Tcx(self._folders[LINKS]) if tcx else attaching.Clsact(self._folders[LINKS])
+
+    def _make_devices(self, settings: Settings, cluster: Cluster, node: Node) -> dict[str, devices.Link]:
+        links = devices.links()
+        tunnel = links.get(devices.TUNNEL)
+        mtu = int(links[devices.HOST]["mtu"])
+        if not devices.is_external(tunnel, settings.vxlan_port):
+            commands = devices.tunnel_commands(
+                cluster, node, port=settings.vxlan_port, mtu=mtu, present=tunnel is not None
+            )
+            devices.batch(commands)
+            return devices.links()
+        devices.batch(devices.overlay_commands(cluster, node, mtu=mtu - devices.OVERHEAD))
+        return links
+
+    def _attach_interfaces(self, links: dict[str, devices.Link]) -> None:
+        attacher = self._attacher
+        assert attacher is not None
+        names = [name for name in links if _pair(name) is not None]
+        devices.admit(names)
+        for name in sorted(attacher.attached() - set(names)):
+            attacher.detach(name)
+        self._done &= attacher.attached()
+        for name in names:
+            pair = _pair(name)
+            if pair is None or name in self._done:
+                continue
+            # A pod may end between the listing and this line; the next pass no longer sees its interface.
+            with contextlib.suppress(OSError):
+                attacher.attach(name, "egress", self._programs[pair[1]])
+                attacher.attach(name, "ingress", self._programs[pair[0]])
+                self._done.add(name)
+
+    def _attach_cgroup(self, settings: Settings) -> None:
+        datagrams = ("sip_sendmsg4", "sip_recvmsg4")
+        for name in ("sip_connect4", *datagrams):
+            on = settings.connect_time == "Enabled" or (settings.connect_time == "TCP" and name not in datagrams)
+            if not on:
+                attaching.detach_cgroup(self._folders[CGROUP], name)
+                self._hooked.discard(name)
+            elif name not in self._hooked:
+                attaching.attach_cgroup(self._folders[CGROUP], self._cgroup, self._programs[name])
+                self._hooked.add(name)
+
+    def _close(self) -> None:
+        for program in self._programs.values():
+            program.close()
+        self._programs.clear()
+        if self._maps is not None:
+            for opened in vars(self._maps).values():
+                opened.close()
+        self._maps, self._attacher, self._wanted = None, None, None
+        self._done.clear()
+        self._hooked.clear()
+
+
+def _pair(ifname: str) -> tuple[str, str] | None:
+    """The programs of an interface, ingress and egress; None for one that has none. Pure."""
+    if ifname.startswith(devices.POD_PREFIX):
+        return "sip_from_pod", "sip_to_pod"
+    return {
+        devices.HOST: ("sip_from_outside", "sip_to_outside"),
+        devices.LOOPBACK: ("sip_from_host", "sip_to_outside"),
+        devices.TUNNEL: ("sip_from_tunnel", "sip_to_tunnel"),
+    }.get(ifname)
+
+
+def _settings(settings: Settings, node: Node, links: dict[str, devices.Link]) -> layouts.SettingsValue:
+    host, tunnel = links[devices.HOST], links[devices.TUNNEL]
+    return layouts.SettingsValue(
+        host_address=node.address,
+        tunnel_address=node.tunnel_address,
+        host_ifindex=int(host["ifindex"]),
+        tunnel_ifindex=int(tunnel["ifindex"]),
+        flags=contents.settings_flags(settings),
+        overlay_vni=settings.vxlan_vni,
+        tunnel_mtu=int(host["mtu"]) - devices.OVERHEAD,
+        host_mac=bytes.fromhex(str(host["address"]).replace(":", "")),
+    )
+
+
+def _is_external(link: devices.Link) -> bool:
+    return bool(((link.get("linkinfo") or {}).get("info_data") or {}).get("external"))
+
+
+def _pinned_interfaces(folder: Path) -> list[str]:
+    return sorted({attaching.interface_of(path.name) for path in folder.iterdir()})
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_dir():
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()

@@ -1,0 +1,207 @@
+"""The bpf(2) system call, as far as the lab needs it: maps, links and test runs.
+
+Every failure is a ``KernelError`` with its errno. Layouts of the attributes are those of ``union bpf_attr`` in the
+kernel's public header ``linux/bpf.h``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.core import errors
+
+_NUMBERS = {"x86_64": 321, "aarch64": 280}
+_ATTR_SIZE = 144
+
+_MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _MAP_NEXT = 1, 2, 3, 4
+_OBJ_PIN, _OBJ_GET, _PROG_TEST_RUN, _OBJ_INFO = 6, 7, 10, 15
+_LINK_CREATE, _LINK_UPDATE = 28, 29
+
+CGROUP_CONNECT4, CGROUP_SENDMSG4, CGROUP_RECVMSG4 = 10, 14, 19
+TCX_INGRESS, TCX_EGRESS = 46, 47
+
+_ANY = 0
+
+
+class KernelError(errors.HarnessError):
+    """The kernel refused a bpf(2) call.
+
+    Attributes:
+        errno: Why, as an errno.
+    """
+
+    def __init__(self, what: str, number: int) -> None:
+        self.errno = number
+        super().__init__(f"bpf: {what}: {os.strerror(number)}")
+
+
+def _call(what: str, command: int, attributes: bytes) -> int:
+    number = _NUMBERS.get(platform.machine())
+    if number is None:
+        raise KernelError(what, errno.ENOSYS)
+    libc = ctypes.CDLL(None, use_errno=True)
+    buffer = ctypes.create_string_buffer(attributes.ljust(_ATTR_SIZE, b"\0"), _ATTR_SIZE)
+    result = int(libc.syscall(number, command, buffer, _ATTR_SIZE))
+    if result < 0:
+        raise KernelError(what, ctypes.get_errno())
+    return result
+
+
+def _address(buffer: ctypes.Array[ctypes.c_char]) -> int:
+    return ctypes.addressof(buffer)
+
+
+def pin(fd: int, path: Path) -> None:
+    """Give a map, program or link a name in a bpffs.
+
+    Raises:
+        KernelError: There is such a name, or it is no bpffs.
+    """
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    _call(f"pin {path}", _OBJ_PIN, struct.pack("=QII", _address(name), fd, 0))
+
+
+def pinned(path: Path) -> int:
+    """A new descriptor of what is pinned there.
+
+    Raises:
+        KernelError: Nothing is.
+    """
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    return _call(f"get {path}", _OBJ_GET, struct.pack("=QII", _address(name), 0, 0))
+
+
+def info(fd: int, length: int = 256) -> bytes:
+    """``struct bpf_map_info``, ``bpf_prog_info`` or ``bpf_link_info``, whichever the descriptor is of."""
+    buffer = ctypes.create_string_buffer(length)
+    _call("info", _OBJ_INFO, struct.pack("=IIQ", fd, length, _address(buffer)))
+    return buffer.raw
+
+
+def link(program: int, target: int, attach_type: int) -> int:
+    """Attach a program to an interface (by index) or a cgroup (by descriptor); the link's descriptor.
+
+    Raises:
+        KernelError: The kernel has no such attachment (EINVAL), or refused it.
+    """
+    return _call("attach", _LINK_CREATE, struct.pack("=IIII", program, target, attach_type, 0))
+
+
+def relink(existing: int, program: int) -> None:
+    """Put another program in the place of a link's, without a gap."""
+    _call("replace", _LINK_UPDATE, struct.pack("=IIII", existing, program, 0, 0))
+
+
+def try_run(program: int, packet: bytes, *, ifindex: int = 0, mark: int = 0) -> tuple[int, bytes, int]:
+    """Run a program once on a packet (``BPF_PROG_TEST_RUN``): its verdict, the packet after it, and its mark."""
+    data_in = ctypes.create_string_buffer(packet, len(packet))
+    data_out = ctypes.create_string_buffer(len(packet) + 512)
+    # struct __sk_buff: mark is its third word and ifindex its eleventh.
+    context = bytearray(192)
+    struct.pack_into("=I", context, 8, mark)
+    struct.pack_into("=I", context, 40, ifindex)
+    context_in = ctypes.create_string_buffer(bytes(context), len(context))
+    context_out = ctypes.create_string_buffer(len(context))
+    # The attributes are read back too, so they need a buffer that stays.
+    attributes = struct.pack(
+        "=IIIIQQIIIIQQ",
+        program,
+        0,
+        len(packet),
+        len(data_out),
+        _address(data_in),
+        _address(data_out),
+        1,
+        0,
+        len(context),
+        len(context),
+        _address(context_in),
+        _address(context_out),
+    )
+    buffer = ctypes.create_string_buffer(attributes.ljust(_ATTR_SIZE, b"\0"), _ATTR_SIZE)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(_NUMBERS[platform.machine()], _PROG_TEST_RUN, buffer, _ATTR_SIZE) < 0:
+        raise KernelError("test run", ctypes.get_errno())
+    _, verdict, _, size = struct.unpack_from("=IIII", buffer.raw)
+    return verdict, data_out.raw[:size], struct.unpack_from("=I", context_out.raw, 8)[0]
+
+
+class Map:
+    """An open map; keys and values are bytes."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        _, _, self.key_size, self.value_size = struct.unpack_from("=IIII", info(fd))
+
+    @classmethod
+    def at(cls, path: Path) -> Map:
+        """The map pinned there; KernelError if there is none."""
+        return cls(pinned(path))
+
+    def close(self) -> None:
+        """Give the descriptor back; the map lives on where it is pinned or used."""
+        os.close(self.fd)
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, or None."""
+        value = ctypes.create_string_buffer(self.value_size)
+        try:
+            self._element("lookup", _MAP_LOOKUP, key, _address(value))
+        except KernelError as error:
+            if error.errno == errno.ENOENT:
+                return None
+            raise
+        return value.raw
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set the value of a key, whether or not it was there."""
+        buffer = ctypes.create_string_buffer(value, self.value_size)
+        self._element("update", _MAP_UPDATE, key, _address(buffer))
+
+    def drop(self, key: bytes) -> None:
+        """Remove a key; one that is gone already is no error."""
+        try:
+            self._element("delete", _MAP_DELETE, key, 0)
+        except KernelError as error:
+            if error.errno != errno.ENOENT:
+                raise
+
+    def keys(self) -> Iterator[bytes]:
+        """Every key. One that is removed meanwhile starts a hash map over, so a key may come twice."""
+        key: bytes | None = None
+        # An LRU map that programs write to while it is walked could start over for ever.
+        for _ in range(1 << 17):
+            key = self._next(key)
+            if key is None:
+                return
+            yield key
+
+    def items(self) -> dict[bytes, bytes]:
+        """All keys with their values, each as it was when it was read."""
+        found = {}
+        for key in self.keys():
+            value = self.get(key)
+            if value is not None:
+                found[key] = value
+        return found
+
+    def _next(self, key: bytes | None) -> bytes | None:
+        following = ctypes.create_string_buffer(self.key_size)
+        try:
+            self._element("next key", _MAP_NEXT, key, _address(following))
+        except KernelError as error:
+            if error.errno == errno.ENOENT:
+                return None
+            raise
+        return following.raw
+
+    def _element(self, what: str, command: int, key: bytes | None, value: int) -> None:
+        buffer = None if key is None else ctypes.create_string_buffer(key, self.key_size)
+        address = 0 if buffer is None else _address(buffer)
+        _call(what, command, struct.pack("=IIQQQ", self.fd, 0, address, value, _ANY))

@@ -1,0 +1,104 @@
+"""Making the maps hold what is wanted, by difference and without a moment in which a service is missing.
+
+A set of backends is written under an id of its own before any frontend points to it, and removed after none does;
+so a packet sees the old set or the new one, whole.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.lab.bpf import contents, kernel, layouts
+
+Backends = tuple[layouts.Backend, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maps:
+    """The open maps that user space writes or reads."""
+
+    settings: kernel.Map
+    frontends: kernel.Map
+    backends: kernel.Map
+    routes: kernel.Map
+    conntrack: kernel.Map
+
+
+def write_routes(routes: kernel.Map, wanted: contents.MapContents) -> None:
+    """Make the routes as wanted. A pod whose interface is not there yet is left out."""
+    entries = {
+        layouts.route_key(network): layouts.RouteValue(route.flags, route.next_hop, index).pack()
+        for network, route in wanted.routes.items()
+        if (index := _index(route.ifname)) is not None
+    }
+    _replace(routes, entries)
+
+
+def write_services(maps: Maps, wanted: contents.MapContents) -> None:
+    """Make the frontends and backends as wanted."""
+    present = backend_sets(maps.backends.items())
+    numbers = numbered({frontend.backends for frontend in wanted.frontends.values()}, present)
+    for backends, number in numbers.items():
+        if present.get(number) != backends:
+            for ordinal, backend in enumerate(backends):
+                maps.backends.put(layouts.backend_key(number, ordinal), backend.pack())
+    _replace(maps.frontends, {key.pack(): _value(f, numbers).pack() for key, f in wanted.frontends.items()})
+    used = set(numbers.values())
+    for key in maps.backends.items():
+        number, ordinal = layouts.backend_key_from(key)
+        if number not in used or ordinal >= len(next(b for b, n in numbers.items() if n == number)):
+            maps.backends.drop(key)
+
+
+def backend_sets(entries: Mapping[bytes, bytes]) -> dict[int, Backends]:
+    """The sets of backends in a map's entries, by id. Pure."""
+    found: dict[int, dict[int, layouts.Backend]] = {}
+    for key, value in entries.items():
+        number, ordinal = layouts.backend_key_from(key)
+        found.setdefault(number, {})[ordinal] = layouts.Backend.unpack(value)
+    return {number: tuple(backend for _, backend in sorted(members.items())) for number, members in found.items()}
+
+
+def numbered(wanted: set[Backends], present: Mapping[int, Backends]) -> dict[Backends, int]:
+    """An id for each set: the one it has, or the lowest that no set has now. Pure.
+
+    A set that goes keeps its id until the frontends have left it, so a new one never takes it over half way.
+    """
+    numbers = {backends: number for number, backends in sorted(present.items(), reverse=True) if backends in wanted}
+    taken = set(present)
+    candidate = 0
+    for backends in sorted(wanted - set(numbers)):
+        while candidate in taken:
+            candidate += 1
+        numbers[backends] = candidate
+        taken.add(candidate)
+    return numbers
+
+
+def _value(frontend: contents.Frontend, numbers: Mapping[Backends, int]) -> layouts.FrontendValue:
+    # A policy that keeps to this node may list its own ending pods beside those ready elsewhere.
+    return layouts.FrontendValue(
+        id=numbers[frontend.backends],
+        count=len(frontend.backends),
+        local=frontend.local,
+        affinity_s=frontend.affinity_s,
+        flags=frontend.flags,
+    )
+
+
+def _replace(target: kernel.Map, wanted: Mapping[bytes, bytes]) -> None:
+    present = target.items()
+    for key, value in wanted.items():
+        if present.get(key) != value:
+            target.put(key, value)
+    for key in present.keys() - wanted.keys():
+        target.drop(key)
+
+
+def _index(ifname: str) -> int | None:
+    try:
+        return socket.if_nametoindex(ifname) if ifname else 0
+    except OSError:
+        return None
