@@ -1,0 +1,86 @@
+"""What is predicted, and what is refused because nothing is known."""
+
+from __future__ import annotations
+
+import dataclasses
+from ipaddress import ip_address
+
+import pytest
+
+from harness.model import cells, facts, words
+from harness.oracle import predictions
+from tests import builders
+
+
+def test_a_plan_has_every_destination_through_every_node() -> None:
+    """No path is left out, and none is planned twice."""
+    planned = predictions.plan(words.Phase.EBPF, builders.known())
+    assert len({cell.name for cell, _ in planned}) == len(planned) == 6
+
+
+def test_each_replica_has_the_address_that_its_own_place_makes() -> None:
+    """With backends on two nodes, the right address depends on which of them answered."""
+    second = dataclasses.replace(builders.CUSTOMER, name="customer-2", node="kind-control-plane")
+    cell = dataclasses.replace(builders.cell(), destination=builders.destination(backends=(builders.CUSTOMER, second)))
+    expected = predictions.expect(cell, builders.known())
+    assert isinstance(expected, cells.Answer)
+    assert {(source.backend, str(source.address)) for source in expected.sources} == {
+        ("yaobank-customer/customer-1", "10.244.82.0"),
+        ("yaobank-customer/customer-2", "172.18.0.2"),
+    }
+
+
+@pytest.mark.parametrize("overlay", ["IPIP", "None", "VXLANCrossSubnet"])
+def test_an_overlay_that_was_never_measured_is_refused(overlay: str) -> None:
+    """The masquerade's address depends on the overlay, so it is not guessed."""
+    with pytest.raises(cells.NoPrediction, match=overlay):
+        predictions.expect(builders.cell(), builders.known(overlay=overlay))
+
+
+@pytest.mark.parametrize("client", [words.ClientKind.POD, words.ClientKind.HOST, words.ClientKind.GATEWAY])
+def test_a_client_that_the_books_do_not_know_is_refused(client: words.ClientKind) -> None:
+    """Only the external client is in the books so far."""
+    with pytest.raises(cells.NoPrediction):
+        predictions.expect(builders.cell(client=client), builders.known())
+
+
+def test_a_service_without_backends_is_refused() -> None:
+    """Nobody is there to see anything, so nothing can be expected."""
+    empty = builders.destination(backends=())
+    with pytest.raises(cells.NoPrediction, match="0 backends"):
+        predictions.plan(words.Phase.IPTABLES, builders.known(destinations=(empty,)))
+
+
+def test_a_node_without_a_tunnel_address_is_refused() -> None:
+    """A remote backend is reached through the overlay, so its device must have an address."""
+    cell = dataclasses.replace(builders.cell(), entry=dataclasses.replace(builders.NODES[0], tunnel=None))
+    with pytest.raises(cells.NoPrediction, match="entry-tunnel"):
+        predictions.expect(cell, builders.known())
+
+
+def test_a_plan_without_a_cell_is_an_error() -> None:
+    """A cluster without destinations would pass whatever happens."""
+    with pytest.raises(ValueError, match="without a cell"):
+        predictions.plan(words.Phase.IPTABLES, builders.known(destinations=()))
+
+
+@pytest.mark.parametrize("address", ["172.18.0.3", "10.244.110.128", "10.244.162.134", "10.96.64.51"])
+def test_a_client_with_somebody_elses_address_is_an_error(address: str) -> None:
+    """If client and node, tunnel, pod or service are one address, nothing can be told apart."""
+    with pytest.raises(ValueError, match="told apart"):
+        predictions.plan(words.Phase.IPTABLES, builders.known(client=ip_address(address)))
+
+
+def test_the_gateway_may_be_the_client() -> None:
+    """A run from the machine that hosts the nodes looks like that, and is fine."""
+    gateway = builders.known(client=ip_address("172.18.0.1"))
+    assert len(predictions.plan(words.Phase.EBPF, gateway)) == 6
+
+
+def test_host_network_backends_are_told_from_pods() -> None:
+    """On the entry node itself a host-network backend sees the client, even in iptables mode."""
+    host = facts.Pod(
+        namespace="echo", name="host", address=ip_address("172.18.0.3"), node="kind-worker", host_network=True
+    )
+    cell = dataclasses.replace(builders.cell(entry="kind-worker"), destination=builders.destination(backends=(host,)))
+    assert predictions.expect(cell, builders.known()).text == "172.18.0.5 client"
