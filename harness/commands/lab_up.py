@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 from harness.commands import lab_options
-from harness.core import errors
 from harness.lab import lifecycle, memory, state
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.core import errors, process
@@ -54,7 +54,7 @@ def run_on_node(lab: state.LabState, node: str, argv: Sequence[str]) -> int:
 def _become_on_node(lab: state.LabState, node: str, mounts: int, argv: Sequence[str]) -> None:
     code = 126
     try:
-        folder = os.getcwd()
+        folder = Path.cwd()
         kernel.setns(mounts, kernel.CLONE_NEWNS)
         cgroups.join(cgroups.node_path(lab.name, node))
         namespaces.enter(namespaces.path(node))
@@ -98,7 +98,7 @@ def _opened(lab: state.LabState, kind: str, stack: contextlib.ExitStack) -> int:
 
 
 @contextlib.contextmanager
-def _refusals() -> contextlib.AbstractContextManager[None]:
+def _refusals() -> Iterator[None]:
     try:
         yield
     except PermissionError as error:

@@ -57,7 +57,7 @@ class Started:
     """
 
     state: state.LabState
-    process: subprocess.Popen[bytes] | None = None
+    process: process.Child | None = None
     leash: int | None = None
 
 
@@ -136,13 +136,13 @@ def stop(name: str, *, root: Path | None = None, leash: int | None = None) -> bo
     """
     root = (root or state.root_from_environment()).absolute()
     directory = root / state.checked_name(name)
+    existed = directory.exists()
     with contextlib.suppress(errors.ParseError):
         owner = state.read(directory).owner
         if leash is not None:
             os.close(leash)
         owner.signal(signal.SIGTERM)
         _await_end(owner)
-    existed = directory.exists()
     state.remove(directory)
     return existed
 
@@ -238,7 +238,8 @@ class _Launch:
                 f"the lab's owner ended before the lab was ready (exit code {self._process.wait()})"
             )
         *lines, self._pending = (self._pending + data).split(b"\n")
-        return any([self._heed(json.loads(line), say) for line in lines])
+        heeded = [self._heed(json.loads(line), say) for line in lines]
+        return any(heeded)
 
     def _heed(self, message: dict[str, Any], say: Say) -> bool:
         if "error" in message:
@@ -282,7 +283,7 @@ def _owner_argv(directory: Path, leash: int, progress: int, *, yaobank: bool, de
     return programs.argv_of("harness.lab.owner", *arguments)
 
 
-def _start_as_first(argv: Sequence[str], said: IO[bytes], pass_fds: Sequence[int]) -> subprocess.Popen[bytes]:
+def _start_as_first(argv: Sequence[str], said: IO[bytes], pass_fds: Sequence[int]) -> process.Child:
     """Start a program as process 1 of a PID namespace of its own."""
     here = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     try:

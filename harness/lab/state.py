@@ -224,7 +224,7 @@ def write_whole(file: Path, text: str, *, mode: int = 0o644) -> None:
     """Write a file so that a reader sees the old content or the new, never half of it."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode), "w") as stream:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode), "w") as stream:
             stream.write(text)
         draft.replace(file)
     except OSError:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core import errors
+from harness.core import errors, process
 from harness.lab.kubelet import environment, images, logs, moments, probes, pump, runtime, specs, statuses
 
 BACK_OFF_S = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
@@ -59,7 +59,7 @@ class ContainerRuns:
         self.ready = False
         self.restarts = 0
         self.container_id = ""
-        self.child: subprocess.Popen[bytes] | None = None
+        self.child: process.Child | None = None
         self.pidfd = -1
         self.log: logs.LogWriter | None = None
         self.environment: dict[str, str] = {}
@@ -117,7 +117,7 @@ class ContainerRuns:
             os.close(writing)
         self._is_running(child, reading)
 
-    def _is_running(self, child: subprocess.Popen[bytes], output: int) -> None:
+    def _is_running(self, child: process.Child, output: int) -> None:
         self.child, self.pidfd = child, os.pidfd_open(child.pid)
         self.log = logs.LogWriter(log_path(self._setting.folder, self.spec.name, self.restarts))
         self._setting.pump.attach(output, self.log)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core import errors
+from harness.core import errors, process
 from harness.lab.kubelet import containers, frames, runtime
 
 _CHUNK = 32768
@@ -36,7 +36,7 @@ class Session:
         terminal: Its terminal's master side; None with pipes.
     """
 
-    child: subprocess.Popen[bytes]
+    child: process.Child
     stdin: int | None
     outputs: dict[int, int]
     terminal: int | None

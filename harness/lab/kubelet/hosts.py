@@ -32,7 +32,7 @@ def service_names(name: str, namespace: str) -> tuple[str, ...]:
 
 
 def render(pod: specs.Pod, address: str, nodes: Sequence[Entry], services: Sequence[Entry]) -> str:
-    """The whole file: the pod, its aliases, the nodes, and the Services; those of its own namespace by bare name too."""
+    """The whole file: the pod, its aliases, the nodes and the Services, its own namespace's by bare name too."""
     lines = [f"{address}\t{pod.hostname}"]
     lines += [f"{ip}\t{' '.join(names)}" for ip, names in (*pod.host_aliases, *nodes)]
     for ip, names in services:

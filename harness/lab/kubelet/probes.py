@@ -101,7 +101,7 @@ class Prober:
         changed: Callable[[bool], None],
         failed: Callable[[str], None],
     ) -> None:
-        """Attempt again and again; ``changed`` hears of a new readiness, ``failed`` of each failure after that began."""
+        """Attempt again and again; ``changed`` hears of readiness, ``failed`` of failures after the first success."""
         self._probe = probe
         self._attempt = attempt
         self._changed = changed

@@ -54,10 +54,10 @@ def selection_of(request: Mapping[str, Any], *, now_s: float) -> logs.Selection:
         raise errors.ApiError(400, "BadRequest", f"{json.dumps(dict(request))}: {error}") from error
 
 
-def _number(value: Any) -> int | None:
+def _number(value: object) -> int | None:
     if value is None:
         return None
-    number = int(value)
+    number = int(str(value))
     if number < 0:
         raise ValueError(f"{number} is negative")
     return number

@@ -121,7 +121,7 @@ class Reporter:
             "name": pod.name,
             "namespace": pod.namespace,
             "uid": pod.uid,
-            **({"fieldPath": f"spec.containers{{{container}}}"} if container else {}),
+            **({"fieldPath": _field_path(pod, container)} if container else {}),
         }
         return {
             "apiVersion": "v1",
@@ -142,3 +142,8 @@ class Reporter:
 
 def _path(pod: specs.Pod) -> str:
     return f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
+
+
+def _field_path(pod: specs.Pod, container: str) -> str:
+    kind = "initContainers" if any(each.name == container for each in pod.init) else "containers"
+    return f"spec.{kind}{{{container}}}"

@@ -51,7 +51,7 @@ class Order:
     folder: str = "/"
 
 
-def start(order: Order, around: Surroundings, *, output: int) -> subprocess.Popen[bytes]:
+def start(order: Order, around: Surroundings, *, output: int) -> process.Child:
     """Start a container's first process, with both outputs going to one descriptor, in order.
 
     Raises:
@@ -69,7 +69,7 @@ def start_beside(
     stdout: int | None = None,
     stderr: int | None = None,
     terminal: int | None = None,
-) -> subprocess.Popen[bytes]:
+) -> process.Child:
     """Start another process in the namespaces of a container whose first process is given, as ``exec`` does.
 
     Args:
@@ -90,7 +90,7 @@ def start_beside(
         return _start(order, enter, stdin=stdin, stdout=stdout, stderr=stderr)
 
 
-def end(child: subprocess.Popen[bytes], number: int) -> None:
+def end(child: process.Child, number: int) -> None:
     """Send a signal to a process and to everything in its session's process group."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, number)
@@ -110,7 +110,7 @@ def _start(
     stdin: int | None = subprocess.DEVNULL,
     stdout: int | None = None,
     stderr: int | None = None,
-) -> subprocess.Popen[bytes]:
+) -> process.Child:
     program = _found(order)
     kernel.libc()
     try:

@@ -60,7 +60,7 @@ class Sandbox:
 
 
 def link_name(namespace: str, pod: str) -> str:
-    """The host end's name: ``cali`` and the first 11 hex digits of SHA-1 of ``NAMESPACE.POD``, as Calico's CNI has it."""
+    """The host end's name, as Calico's CNI makes it: ``cali``, 11 hex digits of SHA-1 of ``NAMESPACE.POD``."""
     return "cali" + hashlib.sha1(f"{namespace}.{pod}".encode(), usedforsecurity=False).hexdigest()[:11]
 
 

@@ -101,7 +101,7 @@ def status_of(view: PodView, reported: Mapping[str, Any], *, now: str) -> dict[s
         "containerStatuses": [_container(each, started=isinstance(each.state, Running)) for each in view.containers],
     }
     if view.init:
-        status["initContainerStatuses"] = [_container(each, started=False) for each in view.init]
+        status["initContainerStatuses"] = [_init_container(each) for each in view.init]
     if view.ip:
         status |= {"podIP": view.ip, "podIPs": [{"ip": view.ip}]}
     return status
@@ -199,6 +199,12 @@ def _container(view: ContainerView, *, started: bool) -> dict[str, Any]:
     if view.container_id:
         status["containerID"] = view.container_id
     return status
+
+
+def _init_container(view: ContainerView) -> dict[str, Any]:
+    # "Ready" means for an init container that it has done its work.
+    done = isinstance(view.state, Terminated) and view.state.exit_code == 0
+    return {**_container(view, started=False), "ready": done}
 
 
 def image_id(image: str) -> str:

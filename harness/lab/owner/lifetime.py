@@ -38,7 +38,7 @@ class Owner:
         self._leash: int | None = leash
         self._progress: int | None = progress
         self._yaobank = yaobank
-        self._children: dict[int, tuple[str, subprocess.Popen[bytes]]] = {}
+        self._children: dict[int, tuple[str, process.Child]] = {}
         self._ending = False
         self._ready = False
 
@@ -203,7 +203,7 @@ def _listener(address: str, port: int) -> socket.socket:
     return listener
 
 
-def _running(module: str, *arguments: str) -> subprocess.Popen[bytes]:
+def _running(module: str, *arguments: str) -> process.Child:
     return process.start(programs.argv_of(module, *arguments), stderr=subprocess.PIPE, env=programs.environment())
 
 

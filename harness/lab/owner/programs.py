@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -84,7 +83,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     }
 
 
-def start(lab: state.LabState, program: Program) -> subprocess.Popen[bytes]:
+def start(lab: state.LabState, program: Program) -> process.Child:
     """Start a program of the lab; what it says goes to ``log/NAME.log``."""
     argv = argv_of(program.module, "--dir", str(lab.directory), *program.arguments)
     with (lab.directory / "log" / f"{program.name}.log").open("ab") as log:
