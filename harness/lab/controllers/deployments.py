@@ -66,10 +66,12 @@ def _advanced(observed: _Observed) -> list[actions.Action]:
     revision = _wanted_revision(observed)
     if observed.deployment["spec"].get("paused"):
         return _scaled_evenly(observed)
-    writes: list[actions.Action] = _annotated(paths.DEPLOYMENTS, observed.deployment, revision)
+    writes: list[actions.Action] = _annotated(paths.DEPLOYMENTS, observed.deployment, {REVISION: str(revision)})
     if observed.new is None:
         return [*writes, _created(observed, revision, _first_size(observed))]
-    writes += _annotated(paths.REPLICASETS, observed.new, revision)
+    for item in observed.all:
+        mark = {REVISION: str(revision)} if item is observed.new else {}
+        writes += _annotated(paths.REPLICASETS, item, mark | _counts(observed))
     if _recreates(observed):
         return writes + _recreated(observed, observed.new)
     return writes + _rolled(observed, observed.new) + _forgotten(observed)
@@ -90,11 +92,20 @@ def _wanted_revision(observed: _Observed) -> int:
     return own if own > highest_old else highest_old + 1
 
 
-def _annotated(path: str, item: Object, revision: int) -> list[actions.Action]:
-    if metadata.annotations_of(item).get(REVISION) == str(revision):
+def _annotated(path: str, item: Object, notes: dict[str, str]) -> list[actions.Action]:
+    known = metadata.annotations_of(item)
+    missing = {key: value for key, value in notes.items() if known.get(key) != value}
+    if not missing:
         return []
-    body = {"metadata": {"annotations": {REVISION: str(revision)}}}
-    return [actions.Patch(path=path, name=metadata.name(item), namespace=metadata.namespace(item), body=body)]
+    name, namespace = metadata.name(item), metadata.namespace(item)
+    return [actions.Patch(path=path, name=name, namespace=namespace, body={"metadata": {"annotations": missing}})]
+
+
+def _counts(observed: _Observed) -> dict[str, str]:
+    return {
+        "deployment.kubernetes.io/desired-replicas": str(observed.replicas),
+        "deployment.kubernetes.io/max-replicas": str(observed.replicas + _surge(observed)),
+    }
 
 
 def _created(observed: _Observed, revision: int, size: int) -> actions.Create:
@@ -104,12 +115,6 @@ def _created(observed: _Observed, revision: int, size: int) -> actions.Create:
     selector = copy.deepcopy(deployment["spec"]["selector"])
     selector["matchLabels"] = {**(selector.get("matchLabels") or {}), **mark}
     kept = {key: value for key, value in metadata.annotations_of(deployment).items() if key not in _NOT_COPIED}
-    max_size = observed.replicas + _surge(observed)
-    counts = {
-        REVISION: str(revision),
-        "deployment.kubernetes.io/desired-replicas": str(observed.replicas),
-        "deployment.kubernetes.io/max-replicas": str(max_size),
-    }
     body: Object = {
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",
@@ -117,7 +122,7 @@ def _created(observed: _Observed, revision: int, size: int) -> actions.Create:
             "name": f"{metadata.name(deployment)}-{observed.hash}",
             "namespace": metadata.namespace(deployment),
             "labels": template["metadata"]["labels"],
-            "annotations": kept | counts,
+            "annotations": kept | {REVISION: str(revision)} | _counts(observed),
             "ownerReferences": [metadata.controller_reference(deployment)],
         },
         "spec": {"replicas": size, "selector": selector, "template": template},

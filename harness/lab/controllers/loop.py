@@ -40,11 +40,17 @@ class Loop:
     def run(self) -> None:
         """Reconcile at every change until stopped."""
         self._view.start()
-        patience = _RETRY_S
+        patience = retry = _RETRY_S
         while not self._stopping:
             self._view.wait(patience)
             # Acting on collections that were never listed would delete what is merely not seen yet.
-            patience = _RETRY_S if not self._view.synced or not self._settle() else _LOOK_S
+            if not self._view.synced:
+                continue
+            if self._settle():
+                patience, retry = _LOOK_S, _RETRY_S
+            else:
+                # A write that is refused again and again is tried ever less often.
+                patience, retry = retry, min(2 * retry, _LOOK_S)
 
     def _settle(self) -> bool:
         """Pass over all controllers until none has anything to write; False if a write was refused."""
@@ -58,7 +64,13 @@ class Loop:
         return False
 
     def _pass(self, what: str, step: actions.Reconciler) -> list[bool]:
-        return [self._perform(what, action) for action in step(self._view, now())]
+        try:
+            wanted = step(self._view, now())
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            # An object that a controller can't read must not keep the other controllers from their work.
+            log.exception("%s", what)
+            return []
+        return [self._perform(what, action) for action in wanted]
 
     def _perform(self, what: str, action: actions.Action) -> bool:
         try:

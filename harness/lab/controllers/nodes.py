@@ -70,7 +70,7 @@ def _described(node: Object, index: int, planned: plan.NodePlan) -> list[actions
         }
     missing = {key: value for key, value in notes.items() if metadata.annotations_of(node).get(key) != value}
     body: Object = {"metadata": {"annotations": missing}} if missing else {}
-    if not node["spec"].get("podCIDR"):
+    if not (node.get("spec") or {}).get("podCIDR"):
         body["spec"] = {"podCIDR": str(pod_cidr(index)), "podCIDRs": [str(pod_cidr(index))]}
     return [actions.Patch(path=paths.NODES, name=metadata.name(node), body=body)] if body else []
 

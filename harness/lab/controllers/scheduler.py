@@ -82,35 +82,36 @@ def _binding(pod: Object, node: str) -> actions.Create:
     return actions.Create(path=paths.PODS, name=name, namespace=namespace, subresource="binding", body=body)
 
 
-def _unschedulable(pod: Object, nodes: list[Object], now: str) -> list[actions.Action]:
+def unschedulable_message(pod: Object, nodes: list[Object]) -> str:
+    """Why a pod can't be placed, in the real scheduler's words."""
+    if not nodes:
+        return "no nodes available to schedule pods"
     unwanted = sum(1 for node in nodes if not placement.wanted(pod["spec"], node))
-    reasons = []
-    if len(nodes) - unwanted:
-        reasons.append(f"{len(nodes) - unwanted} node(s) had untolerated taint(s)")
-    if unwanted:
-        reasons.append(f"{unwanted} node(s) didn't match Pod's node affinity/selector")
-    message = (
-        f"0/{len(nodes)} nodes are available: {', '.join(reasons)}." if nodes else "no nodes available to schedule pods"
-    )
+    counts = {
+        "node(s) had untolerated taint(s)": len(nodes) - unwanted,
+        "node(s) didn't match Pod's node affinity/selector": unwanted,
+    }
+    reasons = ", ".join(sorted(f"{count} {reason}" for reason, count in counts.items() if count))
+    none = f"0/{len(nodes)} nodes are available: "
+    helpless = f"{len(nodes)} Preemption is not helpful for scheduling."
+    return f"{none}{reasons}. no new claims to deallocate, preemption: {none}{helpless}"
+
+
+def _unschedulable(pod: Object, nodes: list[Object], now: str) -> list[actions.Action]:
+    message = unschedulable_message(pod, nodes)
     known = metadata.condition(pod, "PodScheduled")
     if known is not None and known.get("message") == message:
         return []
     entry = {
         "type": "PodScheduled",
+        "observedGeneration": pod["metadata"].get("generation", 1),
         "status": "False",
-        "reason": "Unschedulable",
-        "message": message,
         "lastProbeTime": None,
         "lastTransitionTime": now,
+        "reason": "Unschedulable",
+        "message": message,
     }
     others = [item for item in (pod.get("status") or {}).get("conditions") or [] if item["type"] != "PodScheduled"]
     patch = {"status": {"conditions": [*others, entry]}}
-    return [
-        actions.Patch(
-            path=paths.PODS,
-            name=metadata.name(pod),
-            namespace=metadata.namespace(pod),
-            subresource="status",
-            body=patch,
-        )
-    ]
+    name, namespace = metadata.name(pod), metadata.namespace(pod)
+    return [actions.Patch(path=paths.PODS, name=name, namespace=namespace, subresource="status", body=patch)]
