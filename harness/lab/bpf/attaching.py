@@ -144,6 +144,11 @@ def has_tcx(program: loading.Program) -> bool:
     return True
 
 
+def attached_interfaces(folder: Path) -> frozenset[str]:
+    """The interfaces that have pins below that folder, whichever way their programs are attached."""
+    return frozenset(interface_of(path.name) for path in folder.iterdir()) if folder.is_dir() else frozenset()
+
+
 def attach_cgroup(folder: Path, cgroup: Path, program: loading.Program) -> None:
     """Attach a program to a cgroup, and through it to every cgroup below, by a pinned link.
 

@@ -27,16 +27,6 @@ log = logging.getLogger("harness.lab.bpf")
 Attach = Literal["auto", "tcx", "clsact"]
 
 MAPS, LINKS, CGROUP = "maps", "links", "cgroup"
-_OBJECTS = (
-    "from_outside",
-    "to_outside",
-    "from_tunnel",
-    "to_tunnel",
-    "from_pod",
-    "to_pod",
-    "from_host",
-    "connect",
-)
 
 
 class Dataplane:
@@ -95,11 +85,9 @@ class Dataplane:
 
     def stop(self) -> None:
         """Detach everything and remove every pin, map and device, also those of an earlier process."""
-        if self._folders[LINKS].is_dir():
-            # Which way the earlier process attached, this one may not know.
-            for attacher in (attaching.Clsact(self._folders[LINKS]), attaching.Tcx(self._folders[LINKS])):
-                for name in _pinned_interfaces(self._folders[LINKS]):
-                    attacher.detach(name)
+        for name in attaching.attached_interfaces(self._folders[LINKS]):
+            # Which way an earlier process attached, this one may not know; detaching both ways does no harm.
+            attaching.Clsact(self._folders[LINKS]).detach(name)
         for folder in self._folders.values():
             _remove(folder)
         self._close()
@@ -110,7 +98,7 @@ class Dataplane:
     def _load(self) -> syncing.Maps:
         for folder in self._folders.values():
             folder.mkdir(parents=True, exist_ok=True)
-        for name in _OBJECTS:
+        for name in loading.NAMES:
             for program in loading.load(name, self._folders[MAPS]):
                 self._programs[program.name] = program
         self._attacher = self._choose_attacher()
@@ -125,7 +113,7 @@ class Dataplane:
         return self._maps
 
     def _choose_attacher(self) -> attaching.Attacher:
-        tcx = self._attach != "clsact" and attaching.has_tcx(self._programs["sip_to_pod"])
+        tcx = self._attach != "clsact" and attaching.has_tcx(self._programs[loading.HARMLESS])
         if self._attach == "tcx" and not tcx:
             raise errors.CapabilityMissing("TCX", "the kernel has no such attachment", "use clsact")
         log.info("programs are attached by %s", "TCX" if tcx else "clsact")
@@ -212,10 +200,6 @@ def _settings(settings: Settings, node: Node, links: dict[str, devices.Link]) ->
 
 def _is_external(link: devices.Link) -> bool:
     return bool(((link.get("linkinfo") or {}).get("info_data") or {}).get("external"))
-
-
-def _pinned_interfaces(folder: Path) -> list[str]:
-    return sorted({attaching.interface_of(path.name) for path in folder.iterdir()})
 
 
 def _remove(folder: Path) -> None:

@@ -21,6 +21,12 @@ log = logging.getLogger("harness.lab.bpf")
 
 OBJECTS = Path(__file__).parent / "objects"
 
+NAMES = ("from_outside", "to_outside", "from_tunnel", "to_tunnel", "from_pod", "to_pod", "from_host", "connect")
+"""Every object."""
+
+HARMLESS = "sip_to_pod"
+"""A program that changes nothing as long as the connection table is empty."""
+
 _PRINT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 
 
@@ -64,6 +70,8 @@ class _Library:
             ("bpf_object__next_program", pointer, (pointer, pointer)),
             ("bpf_program__name", text, (pointer,)),
             ("bpf_program__fd", integer, (pointer,)),
+            ("bpf_object__next_map", pointer, (pointer, pointer)),
+            ("bpf_map__set_pin_path", integer, (pointer, text)),
             ("libbpf_set_print", pointer, (pointer,)),
         ):
             function = getattr(self.c, name)
@@ -86,8 +94,10 @@ class _Library:
         return 0
 
 
-def load(name: str, pins: Path, *, objects: Path = OBJECTS) -> tuple[Program, ...]:
+def load(name: str, pins: Path | None, *, objects: Path = OBJECTS) -> tuple[Program, ...]:
     """Load one object's programs; its maps are those pinned under ``pins``, made where they are missing.
+
+    Without ``pins`` the programs get maps of their own, which go with them.
 
     Maps whose layout has changed since they were pinned are made anew, and what they held is lost.
 
@@ -100,7 +110,7 @@ def load(name: str, pins: Path, *, objects: Path = OBJECTS) -> tuple[Program, ..
         try:
             return _load(library, objects / f"{name}.o", pins)
         except kernel.KernelError:
-            if not any("parameter mismatch" in line for line in library.lines):
+            if pins is None or not any("parameter mismatch" in line for line in library.lines):
                 raise
         log.warning("%s: pinned maps have another layout and are made anew", pins)
         for path in pins.iterdir():
@@ -110,12 +120,15 @@ def load(name: str, pins: Path, *, objects: Path = OBJECTS) -> tuple[Program, ..
         library.close()
 
 
-def _load(library: _Library, path: Path, pins: Path) -> tuple[Program, ...]:
-    options = _OpenOptions(sz=ctypes.sizeof(_OpenOptions), pin_root_path=os.fsencode(pins))
+def _load(library: _Library, path: Path, pins: Path | None) -> tuple[Program, ...]:
+    root = None if pins is None else os.fsencode(pins)
+    options = _OpenOptions(sz=ctypes.sizeof(_OpenOptions), pin_root_path=root)
     opened = library.c.bpf_object__open_file(os.fsencode(path), ctypes.byref(options))
     if not opened:
         raise kernel.KernelError(f"open {path.name}", ctypes.get_errno() or errno.ENOENT)
     try:
+        if pins is None:
+            _unpin(library, opened)
         result = library.c.bpf_object__load(opened)
         if result < 0:
             log.warning("%s: %s", path.name, "".join(library.lines)[-4000:])
@@ -123,6 +136,13 @@ def _load(library: _Library, path: Path, pins: Path) -> tuple[Program, ...]:
         return tuple(_programs(library, opened))
     finally:
         library.c.bpf_object__close(opened)
+
+
+def _unpin(library: _Library, opened: int) -> None:
+    current = library.c.bpf_object__next_map(opened, None)
+    while current:
+        library.c.bpf_map__set_pin_path(current, None)
+        current = library.c.bpf_object__next_map(opened, current)
 
 
 def _programs(library: _Library, opened: int) -> list[Program]:

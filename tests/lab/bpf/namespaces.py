@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 CLONE_FS = 0x200
 CLONE_NEWNS = 0x20000
@@ -61,7 +62,7 @@ class Namespace:
 def private_mounts() -> Iterator[None]:
     """Mounts that only this process sees, and that are gone afterwards."""
     outside = os.open(_MOUNTS, os.O_RDONLY)
-    folder = os.getcwd()
+    folder = Path.cwd()
     try:
         _checked(_libc().unshare(CLONE_FS | CLONE_NEWNS))
         _checked(_libc().mount(None, b"/", None, 1 << 18 | 1 << 14, None))
