@@ -6,20 +6,21 @@ as ``omitempty`` leaves them out of what is stored. Objects of custom kinds keep
 
 from __future__ import annotations
 
+import collections
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from harness.lab.apiserver import golang, registry, schema, statuses
+from harness.lab.apiserver import golang, protobuf, registry, schema, statuses
 
 Object = dict[str, Any]
 
 JSON = "application/json"
 YAML = "application/yaml"
-BODY_TYPES = (JSON, YAML, "application/vnd.kubernetes.protobuf")
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+BODY_TYPES = (JSON, YAML, PROTOBUF)
 
 
 @dataclass
@@ -49,9 +50,8 @@ class _Twice(dict[str, Any]):
 def _pairs(pairs: list[tuple[str, Any]]) -> _Twice:
     found = _Twice(pairs)
     if len(found) != len(pairs):
-        seen: set[str] = set()
-        # A key that comes a second time is reported once, at its first repetition.
-        found.twice = tuple(dict.fromkeys(key for key, _ in pairs if key in seen or seen.add(key)))
+        counted = collections.Counter(key for key, _ in pairs)
+        found.twice = tuple(key for key, times in counted.items() if times > 1)
     return found
 
 
@@ -67,6 +67,8 @@ def parsed(body: bytes, content_type: str) -> Any:
             return json.loads(body, object_pairs_hook=_pairs)
         except ValueError as error:
             raise ValueError(golang.json_error(body, error)) from error
+    if content_type == PROTOBUF:
+        return protobuf.decoded(body)
     try:
         return yaml.load(body, Loader=_YAML_LOADER)
     except yaml.YAMLError as error:
@@ -91,7 +93,7 @@ def media_type(header: str) -> str:
         Refusal: The server does not read that type (415).
     """
     found = header.partition(";")[0].strip().lower() or JSON
-    if found not in (JSON, YAML):
+    if found not in BODY_TYPES:
         raise statuses.unsupported_media_type(BODY_TYPES)
     return found
 
@@ -251,6 +253,3 @@ def _wrong(value: Any, path: str, go_name: str, go_type: str) -> WrongType:
     if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and go_type == "int32"):
         shown = f"number {value}"
     return WrongType(f"json: cannot unmarshal {shown} into Go struct field {go_name}.{bare} of type {go_type}")
-
-
-Typed = Callable[[Object, registry.Resource], tuple[Object, Findings]]
