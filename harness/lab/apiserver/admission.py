@@ -98,7 +98,7 @@ def _tolerations(spec: Object) -> None:
 
 
 def _tolerates(toleration: Object, key: str) -> bool:
-    return toleration.get("key", key) == key and toleration.get("effect", "NoExecute") == "NoExecute"
+    return bool(toleration.get("key", key) == key and toleration.get("effect", "NoExecute") == "NoExecute")
 
 
 def _priority(spec: Object, resource: registry.Resource, name: str) -> None:

@@ -35,7 +35,7 @@ class Allocator:
             for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
                 spec.pop(key, None)
             return []
-        others = [other for other in self._objects.list(_SERVICES) if not _same(other, old)]
+        others = [other for other in self._objects.items(_SERVICES) if not _same(other, old)]
         return self._address(spec, others) or self._ports(spec, others)
 
     def _address(self, spec: Object, others: list[Object]) -> list[Cause]:
@@ -117,9 +117,9 @@ def _free_port(taken: set[tuple[str, int]], port: Object, spec: Object) -> int:
     # Two protocols on one port share its node port.
     for sibling in spec.get("ports") or []:
         number = sibling.get("nodePort")
-        if sibling is not port and number and sibling.get("port") == port.get("port"):
-            if (port["protocol"], number) not in taken:
-                return int(number)
+        shares = sibling is not port and sibling.get("port") == port.get("port")
+        if shares and number and (port["protocol"], number) not in taken:
+            return int(number)
     used = {number for _, number in taken}
     while True:
         # Kubernetes keeps the range's first 86 ports for those that are asked for by number.

@@ -16,6 +16,7 @@ import yaml
 from harness.lab.apiserver import golang, protobuf, registry, schema, statuses
 
 Object = dict[str, Any]
+Json = Any
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -37,7 +38,7 @@ class Findings:
         ]
 
 
-class WrongType(Exception):  # noqa: N818 - becomes a Refusal where the kind is known
+class WrongType(Exception):
     """A value has not the type that its field has; the text is encoding/json's sentence."""
 
 
@@ -55,7 +56,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> _Twice:
     return found
 
 
-def parsed(body: bytes, content_type: str) -> Any:
+def parsed(body: bytes, content_type: str) -> Json:
     """The body as plain values.
 
     Raises:
@@ -66,7 +67,7 @@ def parsed(body: bytes, content_type: str) -> Any:
         try:
             return json.loads(body, object_pairs_hook=_pairs)
         except ValueError as error:
-            raise ValueError(golang.json_error(body, error)) from error
+            raise ValueError(golang.json_error(error)) from error
     if content_type == PROTOBUF:
         return protobuf.decoded(body)
     try:
@@ -116,8 +117,8 @@ def body_object(body: bytes, content_type: str, resource: registry.Resource) -> 
         raise statuses.bad_request(
             f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; "
             f"json parse error: json: cannot unmarshal {golang.json_kind(found)} into Go value of type "
-            f'struct {{ APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }} '
-            f"({golang.excerpt(body)})"
+            'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+            f" ({golang.excerpt(body)})"
         )
     _check_kind(found, resource)
     return found
@@ -185,7 +186,7 @@ class _Walk:
                 clean[key] = taken
         return clean
 
-    def _is_left_out(self, value: Any, kind: str, type_name: str, key: str) -> bool:
+    def _is_left_out(self, value: Json, kind: str, type_name: str, key: str) -> bool:
         if value is None:
             return (type_name, key) not in golang.NULL_IS_SHOWN
         if self._keep_empty and type_name != "V1ObjectMeta":
@@ -194,7 +195,7 @@ class _Walk:
             return not value and (type_name, key) not in golang.EMPTY_IS_SHOWN
         return not isinstance(value, dict) and not value and golang.zero_is_left_out(type_name, key, kind)
 
-    def _value(self, value: Any, kind: str, path: str, go_name: str) -> Any:
+    def _value(self, value: Json, kind: str, path: str, go_name: str) -> Json:
         if value is None:
             return None
         if kind == "object":
@@ -209,14 +210,14 @@ class _Walk:
             raise _wrong(value, path, go_name, golang.type_name(kind))
         return self.struct(value, kind, path, golang.struct_name(kind))
 
-    def _list(self, value: Any, kind: str, path: str, go_name: str) -> list[Any]:
+    def _list(self, value: Json, kind: str, path: str, go_name: str) -> list[Any]:
         if not isinstance(value, list):
             raise _wrong(value, path, go_name, golang.type_name(kind))
         items = (self._value(item, kind[1:], f"{path}[{number}]", go_name) for number, item in enumerate(value))
         # Go reads a null in a list of structs as an empty struct.
         return [{} if item is None and schema.fields_of(kind[1:]) is not None else item for item in items]
 
-    def _map(self, value: Any, kind: str, path: str, go_name: str) -> Object:
+    def _map(self, value: Json, kind: str, path: str, go_name: str) -> Object:
         if not isinstance(value, dict):
             raise _wrong(value, path, go_name, golang.type_name(kind))
         self._findings.duplicates.extend(_joined(path, key) for key in getattr(value, "twice", ()))
@@ -228,7 +229,7 @@ class _Walk:
         # A null is Go's zero value here: it stays as an empty string.
         return {key: "" if item is None and kind[1:] in ("str", "bytes") else item for key, item in taken.items()}
 
-    def _scalar(self, value: Any, kind: str, path: str, go_name: str) -> Any:
+    def _scalar(self, value: Json, kind: str, path: str, go_name: str) -> Json:
         wanted, name = _SCALARS[kind]
         if kind == "int":
             name = golang.int_name(path)
@@ -246,7 +247,7 @@ def _joined(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def _wrong(value: Any, path: str, go_name: str, go_type: str) -> WrongType:
+def _wrong(value: Json, path: str, go_name: str, go_type: str) -> WrongType:
     # encoding/json leaves list positions out of the path that it names.
     bare = golang.without_positions(path)
     shown = golang.json_kind(value)

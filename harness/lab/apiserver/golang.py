@@ -10,6 +10,8 @@ import json
 import re
 from typing import Any
 
+Json = Any
+
 _INT64 = re.compile(
     r"(generation|observedGeneration|deletionGracePeriodSeconds|terminationGracePeriodSeconds|activeDeadlineSeconds"
     r"|tolerationSeconds|runAsUser|runAsGroup|fsGroup|supplementalGroups|expirationSeconds|revision|remainingItemCount"
@@ -82,7 +84,7 @@ def without_positions(path: str) -> str:
     return _POSITION.sub("", path)
 
 
-def json_kind(value: Any) -> str:
+def json_kind(value: Json) -> str:
     """What encoding/json calls a value."""
     if value is None:
         return "null"
@@ -90,10 +92,10 @@ def json_kind(value: Any) -> str:
         return "bool"
     if isinstance(value, int | float):
         return "number"
-    return {str: "string", list: "array"}.get(type(value), "object")
+    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
 
 
-def plain(value: Any) -> Any:
+def plain(value: Json) -> Json:
     """A copy without the subclasses that the parser leaves."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
@@ -106,12 +108,12 @@ def excerpt(body: bytes) -> str:
     return text if len(text) <= 1024 else text[:1024] + "..."
 
 
-def quoted(value: Any) -> str:
+def quoted(value: Json) -> str:
     """A value as ``field.Error`` prints it: strings quoted, lists and maps as JSON."""
     return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
-def formatted(value: Any) -> str:
+def formatted(value: Json) -> str:
     """A value as ``%+v`` prints a decoded JSON value: ``map[data:map[K:1]]``."""
     if value is None:
         return "<nil>"
@@ -124,14 +126,14 @@ def formatted(value: Any) -> str:
     return str(value)
 
 
-def json_error(body: bytes, error: ValueError) -> str:
+def json_error(error: ValueError) -> str:
     """encoding/json's sentence for a body that Python's decoder refused at the same place."""
     if not isinstance(error, json.JSONDecodeError):
         return "invalid character in string"
     text = error.doc
     at = error.pos + len(text[error.pos :]) - len(text[error.pos :].lstrip()) if error.pos < len(text) else len(text)
     if at >= len(text):
-        return "unexpected end of JSON input" if body.strip() else "unexpected end of JSON input"
+        return "unexpected end of JSON input"
     return f"invalid character {_character(text[at])} {_place(error.msg, text, at)}"
 
 

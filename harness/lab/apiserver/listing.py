@@ -47,7 +47,7 @@ def page(objects: store.Store, resource: registry.Resource, namespace: str, want
     """
     predicate = selectors.predicate(wanted.labels, wanted.fields, resource)
     _check_version(wanted.version, objects.version)
-    items = objects.list(resource.storage, namespace)
+    items = objects.items(resource.storage, namespace)
     if predicate is not None:
         items = [item for item in items if predicate(item)]
     version = objects.version

@@ -17,7 +17,6 @@ from harness.lab.apiserver import (
     decoding,
     defaulting,
     deleting,
-    golang,
     listing,
     metadata,
     options,
@@ -102,7 +101,6 @@ class Operations:
             raise statuses.invalid_object(resource, name, causes or taken)
         if self.store.get(resource.storage, (namespace, name)) is not None:
             raise statuses.already_exists(resource, name)
-        warnings.texts += validation.warnings(item, resource)
         if not applied:
             item = patching.tracked(None, item, resource, wanted, self.clock(), "")
         return item if wanted.dry_run else self.store.put(resource.storage, (namespace, name), item)
@@ -251,6 +249,7 @@ def decoded(given: Object, resource: registry.Resource, wanted: options.Write, w
         raise statuses.bad_request(prefix + "strict decoding error: " + ", ".join(sentences))
     if wanted.validation == "Warn":
         warnings.texts += sentences
+    validation.check_encoding(item, resource)
     return item
 
 
@@ -289,8 +288,10 @@ def _keep_other_part(new: Object, old: Object, resource: registry.Resource, subr
         if resource.kind not in _STATUS_WITH_METADATA:
             managers = new["metadata"].get("managedFields")
             new["metadata"] = copy.deepcopy(old["metadata"]) | ({"managedFields": managers} if managers else {})
-    elif has_status:
+    elif has_status and subresource != "binding":
         _restore(new, old, "status")
+    if resource.kind == "Namespace" and subresource != "finalize":
+        _restore(new, old, "spec")
 
 
 def _restore(new: Object, old: Object, key: str) -> None:
@@ -312,7 +313,7 @@ def _count_generation(new: Object, old: Object, resource: registry.Resource) -> 
 
 def _same(new: Object, old: Object) -> bool:
     """Whether an update changes nothing: it then gets no new version (as in a real cluster)."""
-    return golang.plain(_without_managers(new)) == _without_managers(old)
+    return _without_managers(new) == _without_managers(old)
 
 
 def _without_managers(item: Object) -> Object:

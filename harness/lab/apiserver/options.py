@@ -131,7 +131,7 @@ def write(query: Mapping[str, str], dry_runs: list[str], *, kind: str, agent: st
         cause = statuses.unsupported("fieldValidation", wanted, _VALIDATIONS)
         raise statuses.invalid_kind("meta.k8s.io", kind, "", [cause])
     # Without a name, kube-apiserver takes the program's from its User-Agent.
-    manager = query.get("fieldManager") or agent.split("/")[0] or "unknown"
+    manager = query.get("fieldManager") or agent.partition("/")[0] or "unknown"
     return Write(
         dry_run=_dry_run(dry_runs, kind),
         manager=manager[:128],

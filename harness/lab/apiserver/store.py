@@ -43,7 +43,7 @@ class Change:
 Listener = Callable[[Change], None]
 
 
-class TooOld(Exception):  # noqa: N818 - caught by the watch, which answers 410
+class TooOld(Exception):
     """The history does not reach back that far; ``oldest`` is the first version that it reaches."""
 
     def __init__(self, oldest: int) -> None:
@@ -66,7 +66,7 @@ class Store:
         """The object, or None; not to be changed."""
         return self._objects.get(kind, {}).get(key)
 
-    def list(self, kind: Kind, namespace: str = "") -> list[Object]:
+    def items(self, kind: Kind, namespace: str = "") -> list[Object]:
         """The objects of a kind, in the order of namespace and name; not to be changed."""
         items = sorted(self._objects.get(kind, {}).items())
         return [item for key, item in items if not namespace or key[0] == namespace]
@@ -81,7 +81,7 @@ class Store:
         return item
 
     def remove(self, kind: Kind, key: Key, last: Object | None = None) -> Object:
-        """Forget an object; ``last`` is its last state. The deletion has a version of its own, which is in the answer."""
+        """Forget an object (``last`` is its last state); returns it under the version that the deletion made."""
         before = self._objects[kind].pop(key)
         gone = dict(last or before)
         self.version += 1

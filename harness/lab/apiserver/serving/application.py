@@ -29,6 +29,7 @@ from harness.lab.apiserver.serving import (
 log = logging.getLogger("harness.lab.apiserver")
 
 Object = dict[str, Any]
+Json = Any
 
 _HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
 MOST_BODY = 3 << 20
@@ -143,7 +144,7 @@ class Server:
         return response
 
 
-def _json(value: Any, content_type: str = decoding.JSON) -> web.Response:
+def _json(value: Json, content_type: str = decoding.JSON) -> web.Response:
     return web.Response(body=rendering.encoded(value, negotiation.Form()), headers={"Content-Type": content_type})
 
 

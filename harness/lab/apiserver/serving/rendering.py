@@ -10,13 +10,15 @@ from typing import Any, Literal
 import yaml
 
 from harness.lab.apiserver import decoding, events, listing, registry, tables
+from harness.lab.apiserver.defaulting import workloads
 from harness.lab.apiserver.serving import negotiation
 
 Object = dict[str, Any]
+Json = Any
 Include = Literal["None", "Metadata", "Object"]
 
 
-def encoded(value: Any, form: negotiation.Form, *, pretty: bool = False) -> bytes:
+def encoded(value: Json, form: negotiation.Form, *, pretty: bool = False) -> bytes:
     """A value as bytes, with the line end that kube-apiserver writes."""
     if form.media == decoding.YAML:
         return yaml.safe_dump(value, sort_keys=True, allow_unicode=True).encode()
@@ -63,11 +65,21 @@ def table(
     include: Include = "None" if wanted == "None" else "Object" if wanted == "Object" else "Metadata"
     return tables.render(
         resource.plural,
-        [ordered(item, resource) for item in items],
+        [_without_template_count(ordered(item, resource)) for item in items],
         now=datetime.datetime.now(datetime.UTC),
         include=include,
         headers=first,
     )
+
+
+def _without_template_count(item: Object) -> Object:
+    """Tables are made from the server's inner form, in which a DaemonSet's count is no annotation (recorded)."""
+    annotations = item["metadata"].get("annotations") or {}
+    if workloads.TEMPLATE_GENERATION not in annotations:
+        return item
+    meta = {key: value for key, value in item["metadata"].items() if key != "annotations"}
+    rest = {key: value for key, value in annotations.items() if key != workloads.TEMPLATE_GENERATION}
+    return item | {"metadata": meta | ({"annotations": rest} if rest else {})}
 
 
 def many(page: listing.Page, resource: registry.Resource, form: negotiation.Form, query: Mapping[str, str]) -> Object:

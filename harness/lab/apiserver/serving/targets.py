@@ -46,7 +46,7 @@ def parsed(path: str) -> Target | None:
 
 def _target(group: str, version: str, namespace: str, rest: list[str]) -> Target:
     resource = registry.find(group, version, rest[0])
-    name, subresource = (rest + ["", ""])[1:3]
+    name, subresource = [*rest, "", ""][1:3]
     if resource is None or len(rest) > 3 or (namespace and not resource.namespaced):
         raise statuses.no_such_resource()
     if resource.namespaced and name and not namespace:

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from harness.lab.apiserver import decoding, events, operations, options, patching, registry, scaling, statuses
+from harness.lab.apiserver import decoding, events, metadata, operations, options, patching, registry, scaling, statuses
 from harness.lab.apiserver.serving import negotiation, rendering, targets
 
 Object = dict[str, Any]
@@ -121,6 +121,7 @@ class Verbs:
                 why = f'pod {target.name} is already assigned to node "{pod["spec"]["nodeName"]}"'
                 raise statuses.conflict(_BINDINGS, target.name, why)
             pod["spec"]["nodeName"] = node
+            _set_scheduled(pod, metadata.timestamp(self._api.clock()))
             return pod
 
         self._api.change(target.resource, target.namespace, target.name, bound, wanted, warnings, "binding")
@@ -173,6 +174,13 @@ class Verbs:
 
 
 _BINDINGS = registry.Resource(plural="pods/binding", kind="Binding", schema="V1Binding")
+
+
+def _set_scheduled(pod: Object, now: str) -> None:
+    conditions = [item for item in pod["status"].get("conditions") or [] if item["type"] != "PodScheduled"]
+    generation = pod["metadata"].get("generation", 1)
+    scheduled = {"type": "PodScheduled", "observedGeneration": generation, "status": "True", "lastTransitionTime": now}
+    pod["status"]["conditions"] = [*conditions, scheduled]
 
 
 def _stored_resource(resource: registry.Resource) -> registry.Resource:

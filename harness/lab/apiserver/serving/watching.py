@@ -57,7 +57,7 @@ class Watch:
                                        "invalid syntax")  # fmt: skip
         version = int(text or 0)
         if version == 0 or self._wanted.initial_events:
-            return [self._initial(item) for item in self._objects.list(self._resource.storage, self._namespace)]
+            return [self._initial(item) for item in self._objects.items(self._resource.storage, self._namespace)]
         try:
             return self._objects.since(version, self._resource.storage)
         except store.TooOld as error:
@@ -97,24 +97,25 @@ class Watch:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (self._wanted.timeout_s or LONGEST_S)
         stopping = asyncio.ensure_future(self._stopping.wait())
+        taking = asyncio.ensure_future(self._queue.get())
         try:
             while not self._stopping.is_set() and (left := deadline - loop.time()) > 0:
-                taking = asyncio.ensure_future(self._queue.get())
                 done, _ = await asyncio.wait(
                     {taking, stopping}, timeout=min(left, BOOKMARK_S), return_when=asyncio.FIRST_COMPLETED
                 )
                 if taking not in done:
-                    taking.cancel()
                     if self._wanted.bookmarks and not stopping.done():
                         yield self._bookmark({})
                     continue
                 change = taking.result()
+                taking = asyncio.ensure_future(self._queue.get())
                 if change is None:
                     return
                 for line in self._of(change):
                     yield line
         finally:
             stopping.cancel()
+            taking.cancel()
 
     def _of(self, change: store.Change) -> list[bytes]:
         namespace, name = change.key
