@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from harness.checks import scene, source_ip
 from harness.core import errors, waiting
 from harness.dataplane import calico, proof
-from harness.kube import inventory
+from harness.kube import client, inventory
 from harness.model import cells, facts, records, words
 
 log = logging.getLogger("harness.walk")
@@ -25,6 +25,7 @@ STREAK = 3
 _DELAY_S = 0.05
 
 Tell = Callable[[str], None]
+Observe = Callable[[client.Client, facts.Facts], tuple[proof.InForce, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +55,27 @@ class Walk:
     """Phases in their order, each run once and remembered, so that a run switches at most twice."""
 
     def __init__(
-        self, place: scene.Scene, *, samples: int, tell: Tell = log.info, clock: waiting.Clock = waiting.REAL
+        self,
+        place: scene.Scene,
+        *,
+        samples: int,
+        tell: Tell = log.info,
+        observe: Observe = proof.observe,
+        clock: waiting.Clock = waiting.REAL,
     ) -> None:
-        """Walk on a scene, with that many samples a cell; ``tell`` hears of progress."""
+        """Walk on a scene.
+
+        Args:
+            place: The cluster and the client.
+            samples: How many samples a cell gets.
+            tell: Hears of progress.
+            observe: Asks every node what is in force on it.
+            clock: Time.
+        """
         self._place = place
         self._samples = samples
         self._tell = tell
+        self._observe = observe
         self._clock = clock
         self._done: dict[words.Phase, records.PhaseRecord] = {}
         self._found: words.Dataplane | None = None
@@ -138,7 +154,7 @@ class Walk:
 
     def _look(self, phase: words.Phase) -> Look:
         known = self._place.facts()
-        found = proof.observe(self._place.api, known)
+        found = self._observe(self._place.api, known)
         wrong = self._wrong(phase, known) if proof.is_everywhere(found, phase.dataplane) else None
         return Look(at=self._clock.now(), found=found, wrong=wrong)
 

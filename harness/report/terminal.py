@@ -11,7 +11,7 @@ from harness.model import cells, records, words
 
 WIDTH = 100
 _HEADERS = ("entry node", "policy", "expected", "seen", "right", "")
-_WIDTHS = (20, 7, 27, 27, 11, 4)
+_WIDTHS = (18, 7, 27, 29, 5, 4)
 _MARKS = {
     words.Outcome.PASS: "ok",
     words.Outcome.FAIL: "FAIL",
@@ -58,7 +58,7 @@ def _phase(phase: records.PhaseRecord, colour: bool) -> Iterator[str]:
 
 def _row(verdict: cells.Verdict, colour: bool) -> tuple[str, ...]:
     passed = verdict.outcome is words.Outcome.PASS
-    seen = verdict.seen_text if passed else f"!= {verdict.seen_text}"
+    seen = verdict.seen_text if passed else f"! {verdict.seen_text}"
     return (
         verdict.cell.entry.name,
         verdict.cell.policy.value,

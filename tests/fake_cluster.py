@@ -1,0 +1,193 @@
+"""A hand-made cluster behind the harness's own seams: its API, its proof and its probe, and nothing of a network.
+
+What a backend sees is written down here a second time, plainly, so that a test of the walk does not lean on the
+oracle that the walk is judged by.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qs, urlparse
+
+from harness.checks import scene
+from harness.core import errors, timeouts
+from harness.dataplane import proof
+from harness.kube import client
+from harness.model import cells, facts, words
+from harness.probing import client as probing
+from tests import builders
+
+PORTS = {30180: "Cluster", 30181: "Local"}
+IPTABLES_SEES = {
+    ("kind-control-plane", "Cluster"): "10.244.82.0",
+    ("kind-worker", "Cluster"): "172.18.0.3",
+    ("kind-worker2", "Cluster"): "10.244.110.128",
+    ("kind-worker", "Local"): "172.18.0.5",
+}
+BPF_SEES = dict.fromkeys(IPTABLES_SEES, "172.18.0.5")
+
+
+class Clock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def now(self) -> float:
+        """The time."""
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        """Let it pass."""
+        self.time += seconds
+
+
+class Api(client.Client):
+    """The API of a three-node cluster with customer on kind-worker; it refuses every path that it does not know."""
+
+    def __init__(self, *, declared: str = "Iptables", lag: int = 0) -> None:
+        self.declared = declared
+        self.in_force = declared
+        self.lag = lag
+        self.log: list[str] = []
+        self.patches: list[str] = []
+        self.stuck: dict[str, str] = {}
+        self.sees: dict[str, dict[tuple[str, str], str]] = {"Iptables": dict(IPTABLES_SEES), "BPF": dict(BPF_SEES)}
+
+    def get(self, path: str, params: client.Params = ()) -> client.Object:
+        """The objects that the harness reads."""
+        parsed = urlparse(path).path
+        found = {
+            "/api/v1/nodes": lambda: _list(_node(node) for node in builders.NODES),
+            "/api/v1/pods": lambda: _list([_pod(builders.CUSTOMER), _pod(builders.SUMMARY)]),
+            "/api/v1/namespaces/yaobank-customer/pods": lambda: _list([_pod(builders.CUSTOMER)]),
+            "/api/v1/namespaces/yaobank-customer/services/customer": lambda: _service("Cluster", 30180),
+            "/api/v1/namespaces/yaobank-customer/services/customer-local": lambda: _service("Local", 30181),
+            "/apis/discovery.k8s.io/v1/namespaces/yaobank-customer/endpointslices": lambda: _list([_slice()]),
+            "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes": lambda: {
+                "endpoints": [{"addresses": ["172.18.0.2"]}],
+                "ports": [{"port": 6443}],
+            },
+            "/apis/operator.tigera.io/v1/installations/default": self._installation,
+        }.get(parsed)
+        if found is None:
+            raise errors.ApiError(404, "NotFound", f"{path} {params}")
+        return found()
+
+    def raw(self, path: str, params: client.Params = ()) -> bytes:
+        """customer's log."""
+        assert path == "/api/v1/namespaces/yaobank-customer/pods/customer-1/log", path
+        return "".join(f"{line}\n" for line in self.log).encode()
+
+    def apply(self, obj: Mapping[str, Any]) -> client.Object:
+        """Take the ConfigMap."""
+        assert obj["kind"] == "ConfigMap"
+        return dict(obj)
+
+    def patch(self, path: str, body: Mapping[str, Any], kind: str = client.MERGE) -> client.Object:
+        """Take a switch."""
+        network = body["spec"].get("calicoNetwork")
+        if network is not None:
+            self.declared = network["linuxDataplane"]
+            self.patches.append(self.declared)
+        return {}
+
+    def look(self) -> None:
+        """One look at the nodes: a switch takes ``lag`` of them."""
+        if self.in_force != self.declared:
+            self.lag -= 1
+            self.in_force = self.declared if self.lag < 0 else self.in_force
+
+    def mode(self, node: str) -> str:
+        """What is in force on a node."""
+        return self.stuck.get(node, self.in_force)
+
+    def _installation(self) -> client.Object:
+        pools = [{"cidr": "10.244.0.0/16", "encapsulation": "VXLAN"}]
+        return {"spec": {"calicoNetwork": {"linuxDataplane": self.declared, "ipPools": pools}}}
+
+
+class Probe(probing.Session):
+    """A client that gets what the fake cluster's mode makes of it, and writes customer's log."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self.status = 200
+
+    def dial(self, wanted: probing.Dial) -> dict[str, cells.Reply]:
+        """All samples of one path."""
+        entry = next(node for node in builders.NODES if node.address == wanted.address)
+        mode = self._api.mode(entry.name)
+        saw = self._api.sees[mode].get((entry.name, PORTS[wanted.port]))
+        if saw is None:
+            how = words.Silence.TIMEOUT if mode == "Iptables" else words.Silence.REFUSED
+            return dict.fromkeys(wanted.tokens, cells.Reply(status=None, silence=how, error=how.value))
+        for token in wanted.tokens:
+            self._api.log.append(f'{saw} - - [23/Nov/2026 05:29:13] "GET /?probe={token} HTTP/1.1" {self.status} -')
+        reply = cells.Reply(
+            status=self.status, silence=None, local=(builders.CLIENT, 4242), peer=(wanted.address, wanted.port)
+        )
+        return dict.fromkeys(wanted.tokens, reply)
+
+
+def observe(api: client.Client, known: facts.Facts) -> tuple[proof.InForce, ...]:
+    """What the fake cluster's nodes have in force."""
+    assert isinstance(api, Api)
+    api.look()
+    asked = frozenset(destination.node_port for destination in known.destinations)
+    none: frozenset[int] = frozenset()
+    return tuple(
+        proof.InForce(
+            node=node.name,
+            iptables=asked if api.mode(node.name) == "Iptables" else none,
+            bpf=asked if api.mode(node.name) == "BPF" else none,
+            asked=asked,
+        )
+        for node in known.nodes
+    )
+
+
+def place(api: Api, probe: Probe | None = None) -> scene.Scene:
+    """The scene of a fake cluster."""
+    return scene.Scene(
+        api=api,
+        probe=probe or Probe(api),
+        who=facts.Client(kind=words.ClientKind.EXTERNAL, address=builders.CLIENT),
+        patience=dataclasses.replace(timeouts.DEFAULT, switch_s=5.0),
+    )
+
+
+def _list(items: Sequence[client.Object] | Any) -> client.Object:  # noqa: ANN401 - any iterable of objects
+    return {"items": list(items)}
+
+
+def _node(node: facts.Node) -> client.Object:
+    return {
+        "metadata": {"name": node.name, "annotations": {"projectcalico.org/IPv4VXLANTunnelAddr": str(node.tunnel)}},
+        "status": {"addresses": [{"type": "InternalIP", "address": str(node.address)}]},
+    }
+
+
+def _pod(pod: facts.Pod) -> client.Object:
+    return {
+        "metadata": {"namespace": pod.namespace, "name": pod.name},
+        "spec": {"nodeName": pod.node},
+        "status": {"podIP": str(pod.address), "conditions": [{"type": "Ready", "status": "True"}]},
+    }
+
+
+def _service(policy: str, node_port: int) -> client.Object:
+    ports = [{"name": "http", "port": 80, "nodePort": node_port}]
+    return {"spec": {"clusterIP": "10.96.64.51", "externalTrafficPolicy": policy, "ports": ports}}
+
+
+def _slice() -> client.Object:
+    endpoint = {"addresses": ["10.244.162.134"], "conditions": {"ready": True}, "targetRef": {"name": "customer-1"}}
+    return {"endpoints": [endpoint], "ports": [{"name": "http", "port": 80}]}
+
+
+def tokens_in(log: Sequence[str]) -> list[str]:
+    """The tokens of a log's lines, in its order."""
+    return [parse_qs(urlparse(line.split()[6]).query)["probe"][0] for line in log]

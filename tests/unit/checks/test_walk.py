@@ -1,0 +1,133 @@
+"""The walk A, B, A': switched twice at most, timed apart from the verdict, and red when it should be."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import walk
+from harness.model import records, words
+from tests import fake_cluster
+
+
+def walking(api: fake_cluster.Api, probe: fake_cluster.Probe | None = None, samples: int = 2) -> walk.Walk:
+    """A walk on a fake cluster, in a time that nobody waits for."""
+    return walk.Walk(
+        fake_cluster.place(api, probe),
+        samples=samples,
+        tell=lambda _text: None,
+        observe=fake_cluster.observe,
+        clock=fake_cluster.Clock(),
+    )
+
+
+def sentences(record: records.PhaseRecord) -> str:
+    """All that is wrong with a phase."""
+    return "\n".join(walk.failures(record, record.verdicts))
+
+
+def test_the_whole_walk_is_green_on_a_right_cluster() -> None:
+    """Three phases, two switches, six cells each, and nothing to complain about."""
+    api = fake_cluster.Api()
+    steps = walking(api)
+    steps.reach(words.Phase.REVERTED)
+    assert [record.phase for record in steps.done] == list(words.Phase)
+    assert [sentences(record) for record in steps.done] == ["", "", ""]
+    assert [len(record.verdicts) for record in steps.done] == [6, 6, 6]
+    assert api.patches == ["BPF", "Iptables"]
+
+
+def test_a_phase_is_run_once() -> None:
+    """Asking again, or for an earlier phase, gives the record that is there."""
+    api = fake_cluster.Api()
+    steps = walking(api)
+    last = steps.reach(words.Phase.REVERTED)
+    assert steps.reach(words.Phase.REVERTED) is last
+    assert steps.reach(words.Phase.IPTABLES) is steps.done[0]
+    assert api.patches == ["BPF", "Iptables"]
+
+
+def test_iptables_alone_switches_nothing() -> None:
+    """A session that asks for the first phase only leaves the cluster as it is."""
+    api = fake_cluster.Api()
+    assert walking(api).reach(words.Phase.IPTABLES).passed
+    assert api.patches == []
+
+
+def test_a_cluster_that_is_found_in_bpf_mode_is_switched_first() -> None:
+    """The first phase is iptables whatever was there, and the end is what was there."""
+    api = fake_cluster.Api(declared="BPF")
+    steps = walking(api)
+    assert steps.reach(words.Phase.IPTABLES).switched
+    steps.restore()
+    assert api.patches == ["Iptables", "BPF"]
+
+
+def test_every_sample_has_a_token_of_its_own() -> None:
+    """No token is ever used again, in any phase or look."""
+    api = fake_cluster.Api()
+    walking(api, samples=5).reach(words.Phase.REVERTED)
+    tokens = fake_cluster.tokens_in(api.log)
+    assert len(set(tokens)) == len(tokens) > 3 * 4 * 5
+
+
+def test_convergence_is_the_first_of_the_looks_that_stayed_right() -> None:
+    """The time up to the last wrong look counts, the looks that only confirm do not."""
+    record = walking(fake_cluster.Api(lag=10))
+    record.reach(words.Phase.IPTABLES)
+    ebpf = record.reach(words.Phase.EBPF)
+    assert ebpf.proven_s == ebpf.converged_s == pytest.approx(10 * 0.05)
+
+
+def test_a_switch_that_never_comes_is_red_and_names_the_nodes() -> None:
+    """Patience ends, the samples are taken all the same, and each wrong cell is named."""
+    record = walking(fake_cluster.Api(lag=10_000)).reach(words.Phase.EBPF)
+    assert not record.passed
+    assert record.proven_s is None
+    assert "kind-worker2: Iptables" in record.trouble
+    assert "kind-control-plane:30180" in sentences(record)
+
+
+def test_one_node_in_the_other_mode_is_red() -> None:
+    """Two nodes of three are not a cluster: node, expected and seen are named."""
+    api = fake_cluster.Api()
+    steps = walking(api)
+    steps.reach(words.Phase.IPTABLES)
+    api.stuck["kind-worker2"] = "Iptables"
+    record = steps.reach(words.Phase.EBPF)
+    wrong = [verdict for verdict in record.verdicts if verdict.outcome is not words.Outcome.PASS]
+    assert {verdict.cell.entry.name for verdict in wrong} == {"kind-worker2"}
+    assert "expected 172.18.0.5 client, seen 10.244.110.128 entry-tunnel" in sentences(record)
+    assert "kind-worker2: Iptables" in record.trouble
+
+
+def test_a_kernel_that_has_it_and_does_it_wrong_is_red() -> None:
+    """Proof alone is not enough: an address that is rewritten on the way fails."""
+    api = fake_cluster.Api()
+    api.sees["BPF"]["kind-worker", "Cluster"] = "172.18.0.9"
+    record = walking(api).reach(words.Phase.EBPF)
+    assert record.proven_s is not None
+    assert record.converged_s is None
+    assert "172.18.0.9 unknown" in sentences(record)
+
+
+def test_a_broken_chain_is_red() -> None:
+    """Right addresses with HTTP 500 are no working service."""
+    api = fake_cluster.Api()
+    probe = fake_cluster.Probe(api)
+    probe.status = 500
+    record = walking(api, probe).reach(words.Phase.IPTABLES)
+    assert "HTTP 500" in sentences(record)
+
+
+def test_an_unanswered_path_that_answers_is_red() -> None:
+    """Policy Local through a node without a backend must stay silent."""
+    api = fake_cluster.Api()
+    api.sees["Iptables"]["kind-worker2", "Local"] = "172.18.0.5"
+    record = walking(api).reach(words.Phase.IPTABLES)
+    assert "the application was reached" in sentences(record)
+
+
+def test_no_verdict_is_a_failure_of_its_own() -> None:
+    """A phase without cells says so instead of passing."""
+    record = walking(fake_cluster.Api()).reach(words.Phase.IPTABLES)
+    assert walk.failures(record, ()) == ("iptables: no cell was planned",)
