@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from harness.core import process
 from harness.lab import services
 from harness.lab.proxy import counters, flows, kernel, options, render, restoring, saved
 from tests import recordings
 from tests.lab.network_namespaces import Namespace
-from tests.unit.lab.proxy import objects
+from tests.unit.lab.proxy import clusters, objects
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root for network namespaces")
 
@@ -193,6 +194,24 @@ def test_the_rules_load_and_come_back_as_predicted(
         if counters.ensured(config.counters) != config.counters:
             pytest.skip("this kernel has no nfacct")
         assert kernel.Kernel().apply(wanted)
+    assert saved_text(node) == render.save_text(wanted)
+
+
+@settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=25,
+    # That one namespace serves all examples is the point: each cluster comes after another one.
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(clusters.service_ports(), clusters.CONFIGS)
+def test_any_cluster_after_any_other_loads_as_predicted(
+    node: Namespace, ports: tuple[services.ServicePort, ...], config: options.Options
+) -> None:
+    """Clusters by chance follow each other, and each time the kernel holds what is predicted and nothing more."""
+    wanted = render.ruleset(ports, objects.HERE, config)
+    with node.inside():
+        kernel.Kernel().apply(wanted)
     assert saved_text(node) == render.save_text(wanted)
 
 

@@ -16,6 +16,8 @@ log = logging.getLogger("harness.lab.proxy.health")
 HEALTH_ADDRESS = ("0.0.0.0", 10256)
 METRICS_ADDRESS = ("127.0.0.1", 10249)
 
+REQUEST_TIMEOUT_S = 10.0
+
 Answer = tuple[HTTPStatus, str, str]
 Route = Callable[[], Answer]
 ANY = ""
@@ -67,6 +69,9 @@ def mode() -> Answer:
 
 def _handler(routes: Mapping[str, Route]) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
+        # A caller that says nothing must not hold its thread for ever.
+        timeout = REQUEST_TIMEOUT_S
+
         def do_GET(self) -> None:
             route = routes.get(self.path.partition("?")[0], routes.get(ANY))
             status, kind, text = (

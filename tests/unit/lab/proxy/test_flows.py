@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.lab import services
@@ -99,6 +99,7 @@ def test_a_tcp_entry_is_passed_over() -> None:
     assert flows.flow_from_bytes(entry(socket.IPPROTO_TCP, "10.96.0.10", 53, "10.0.0.1", 5353)) is None
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.dictionaries(st.integers(1, 0x3FFF), st.binary(max_size=40), max_size=5))
 def test_attributes_come_back_as_they_were_packed(values: dict[int, bytes]) -> None:
     """Whatever their lengths, and so their padding."""
@@ -107,6 +108,7 @@ def test_attributes_come_back_as_they_were_packed(values: dict[int, bytes]) -> N
     assert netlink.attributes(packed) == values
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.binary(max_size=64))
 def test_attributes_of_nonsense_end(data: bytes) -> None:
     """Bytes that are no attributes are read to an end without an error."""
