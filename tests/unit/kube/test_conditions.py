@@ -1,0 +1,69 @@
+"""Predicates on status count only what a controller said of the current generation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.kube import conditions
+
+
+def deployment(**status: int) -> dict[str, Any]:
+    """A Deployment of two replicas at generation 3."""
+    return {"metadata": {"generation": 3}, "spec": {"replicas": 2}, "status": status}
+
+
+GOOD = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
+
+
+def test_a_deployment_with_all_replicas_is_available() -> None:
+    """Wanted, current and available are one number."""
+    assert conditions.deployment_is_available(deployment(**GOOD))
+
+
+@pytest.mark.parametrize(
+    "change", [{"observedGeneration": 2}, {"updatedReplicas": 1}, {"availableReplicas": 1}, {"replicas": 3}]
+)
+def test_a_deployment_under_way_is_not(change: dict[str, int]) -> None:
+    """An old generation, an old pod or a surplus pod means that it is not done."""
+    assert not conditions.deployment_is_available(deployment(**{**GOOD, **change}))
+
+
+def test_a_deployment_without_status_is_not() -> None:
+    """A controller that has said nothing has not said yes."""
+    assert not conditions.deployment_is_available(deployment())
+
+
+@pytest.mark.parametrize(
+    ("status", "settled", "gone"),
+    [
+        (
+            {"desiredNumberScheduled": 3, "currentNumberScheduled": 3, "updatedNumberScheduled": 3, "numberReady": 3},
+            True,
+            False,
+        ),
+        (
+            {"desiredNumberScheduled": 3, "currentNumberScheduled": 3, "updatedNumberScheduled": 2, "numberReady": 3},
+            False,
+            False,
+        ),
+        ({"desiredNumberScheduled": 0, "currentNumberScheduled": 1, "numberReady": 1}, False, False),
+        ({"desiredNumberScheduled": 0, "currentNumberScheduled": 0, "numberReady": 0}, True, True),
+    ],
+)
+def test_a_daemonset_is_settled_or_gone(status: dict[str, int], settled: bool, gone: bool) -> None:
+    """Both need every count to agree."""
+    item = {"metadata": {"generation": 1}, "status": {**status, "observedGeneration": 1}}
+    assert conditions.daemonset_is_settled(item) is settled
+    assert conditions.daemonset_is_gone_from_nodes(item) is gone
+
+
+@pytest.mark.parametrize(
+    ("meta", "ready", "expected"),
+    [({}, "True", True), ({}, "False", False), ({"deletionTimestamp": "now"}, "True", False)],
+)
+def test_a_pod_that_is_being_deleted_is_not_ready(meta: dict[str, str], ready: str, expected: bool) -> None:
+    """Its condition may still say True."""
+    item = {"metadata": meta, "status": {"conditions": [{"type": "Ready", "status": ready}]}}
+    assert conditions.pod_is_ready(item) is expected

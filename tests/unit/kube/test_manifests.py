@@ -1,0 +1,49 @@
+"""Manifests are objects, and yaobank keeps the original's shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.core import errors
+from harness.kube import manifests
+
+
+@pytest.mark.parametrize("text", ["a: [", "just words", "kind: Pod", "- a\n- b"])
+def test_what_is_no_object_is_a_parse_error(tmp_path: Path, text: str) -> None:
+    """The file is named."""
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(errors.ParseError, match=r"bad\.yaml"):
+        manifests.load(tmp_path / "bad.yaml")
+
+
+def test_a_file_that_is_not_there_is_a_parse_error(tmp_path: Path) -> None:
+    """No third party's exception gets out."""
+    with pytest.raises(errors.ParseError):
+        manifests.load(tmp_path / "none.yaml")
+
+
+def test_yaobank_has_the_originals_shape() -> None:
+    """Three namespaces, one Deployment each with the original's replicas, and the NodePorts of the recordings."""
+    objects = manifests.load(manifests.YAOBANK)
+    by_kind = {
+        kind: {item["metadata"]["name"]: item for item in objects if item["kind"] == kind}
+        for kind in ("Namespace", "ServiceAccount", "Service", "Deployment")
+    }
+    assert set(by_kind["Namespace"]) == {"yaobank-customer", "yaobank-summary", "yaobank-database"}
+    replicas = {name: item["spec"]["replicas"] for name, item in by_kind["Deployment"].items()}
+    assert replicas == {"customer": 1, "summary": 2, "database": 1}
+    for item in by_kind["Deployment"].values():
+        labels = item["spec"]["template"]["metadata"]["labels"]
+        assert labels == item["spec"]["selector"]["matchLabels"] == {"app": item["metadata"]["name"], "version": "v1"}
+    ports = {name: item["spec"]["ports"][0] for name, item in by_kind["Service"].items()}
+    assert {name: port["port"] for name, port in ports.items()} == {
+        "customer": 80,
+        "customer-local": 80,
+        "summary": 80,
+        "database": 2379,
+    }
+    assert (ports["customer"]["nodePort"], ports["customer-local"]["nodePort"]) == (30180, 30181)
+    assert by_kind["Service"]["customer-local"]["spec"]["externalTrafficPolicy"] == "Local"
+    assert "externalTrafficPolicy" not in by_kind["Service"]["customer"]["spec"]
