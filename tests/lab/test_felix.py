@@ -76,6 +76,9 @@ class NoDataplane:
         """Nothing is in the way."""
         return ""
 
+    def prepare(self) -> None:
+        """Do nothing."""
+
     def apply(self, state: cluster.Cluster, pods: tuple[workloads.Pod, ...]) -> None:
         """Do nothing."""
 

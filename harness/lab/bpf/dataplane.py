@@ -53,6 +53,15 @@ class Dataplane:
         self._hooked: set[str] = set()
         self._wanted: MapContents | None = None
 
+    def prepare(self) -> None:
+        """Load programs and maps, which takes most of the time of a first ``apply``; no packet meets them yet.
+
+        Raises:
+            CapabilityMissing: There is no libbpf.
+            KernelError: The kernel refused a program or a map.
+        """
+        self._maps = self._maps or self._load()
+
     def apply(self, settings: Settings, cluster: Cluster) -> None:
         """Make this node's dataplane as the settings and the cluster want it.
 

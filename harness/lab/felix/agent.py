@@ -3,9 +3,10 @@
 A pass reads what is wanted from the API's copy, compares it with what is there, and changes the difference. The
 order within a pass keeps every answer right while the dataplane is switched:
 
-* into eBPF mode: the rules stop asking the kernel's connection tracking, the tunnel device is made anew (packets for
-  other nodes go nowhere meanwhile), the programs are attached, and only then kube-proxy's rules go. From the first
-  program on, a packet is translated before the rules could see it.
+* into eBPF mode: the programs are loaded, which takes longest and touches nothing; the rules stop asking the kernel's
+  connection tracking; the tunnel device is made anew (packets for other nodes go nowhere meanwhile); the programs are
+  attached; and only then kube-proxy's rules go. From the first program on, a packet is translated before the rules
+  could see it.
 * back: the tunnel device is made anew first, after which the programs can no longer send anything to another node;
   then they go, since felix cannot know when kube-proxy's rules will be there again. Until then a NodePort is refused.
 """
@@ -85,6 +86,9 @@ class Dataplane(Protocol):
 
     def unsupported(self) -> str:
         """Why the kernel cannot run it; empty where it can."""
+
+    def prepare(self) -> None:
+        """Load what can be loaded before any packet is touched; harmless where that is done already."""
 
     def apply(self, state: cluster.Cluster, pods: tuple[workloads.Pod, ...]) -> None:
         """Make programs and maps agree with the cluster; attaches on the first call."""
@@ -203,6 +207,7 @@ class Agent:
         if entering:
             log.info("BPF enabled, configuring iptables/nftables layer to clean up kube-proxy's rules.")
             log.info("BPF enabled, starting BPF endpoint manager and map manager.")
+        self._bpf.prepare()
         self._program_rules(state, bpf=True)
         complete = self._program_overlay(state, external=True)
         self._set_kernel(bpf=True)

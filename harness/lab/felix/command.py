@@ -1,7 +1,7 @@
 """The ``calico-node`` command, as far as people and the harness use it inside a calico-node pod.
 
 ``-v``, ``-felix-ready``, ``-felix-live``, ``-init``, ``-shutdown``, ``-bpf version`` and
-``-bpf nat|conntrack|routes|ifstate|counters dump``, with the words and the exit codes of Calico v3.32.
+``-bpf nat|conntrack|routes|ifstate dump``, with the words and the exit codes of Calico v3.32.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.lab.felix import cluster
 
 USAGE = """Usage of calico-node:
   -bpf
-        Run BPF commands: nat dump, conntrack dump, routes dump, ifstate dump, counters dump, version
+        Run BPF commands: nat dump, conntrack dump, routes dump, ifstate dump, version
   -felix-live
         Run felix liveness checks
   -felix-ready
@@ -70,11 +70,10 @@ def _dumps() -> dict[str, Dump]:
     from harness.lab.bpf import dumping
 
     return {
-        "nat dump": dumping.nat,
-        "conntrack dump": dumping.conntrack,
-        "routes dump": dumping.routes,
-        "ifstate dump": dumping.ifstate,
-        "counters dump": dumping.counters,
+        "nat dump": dumping.nat_dump,
+        "conntrack dump": dumping.conntrack_dump,
+        "routes dump": dumping.routes_dump,
+        "ifstate dump": dumping.ifstate_dump,
     }
 
 

@@ -15,7 +15,7 @@ log = logging.getLogger("felix.bpf_ep_mgr")
 
 
 class Dataplane:
-    """``harness.lab.bpf`` behind the four calls that the agent makes."""
+    """``harness.lab.bpf`` behind the five calls that the agent makes."""
 
     def __init__(self, node: str, *, bpffs: Path, cgroup: Path) -> None:
         self._node = node
@@ -29,6 +29,10 @@ class Dataplane:
 
         support = probing.probe()
         return "" if support.supported else support.reason
+
+    def prepare(self) -> None:
+        """Do what takes time and touches no packet."""
+        self._open().prepare()
 
     def apply(self, state: cluster.Cluster, pods: tuple[workloads.Pod, ...]) -> None:
         """Make programs and maps agree with the cluster."""

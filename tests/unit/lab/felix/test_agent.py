@@ -69,6 +69,10 @@ class FakeDataplane:
         """The reason that the test gave."""
         return self.reason
 
+    def prepare(self) -> None:
+        """Note it."""
+        self.deeds.append("load")
+
     def apply(self, state: cluster.Cluster, pods: tuple[workloads.Pod, ...]) -> None:
         """Note it."""
         if self.failing:
@@ -138,7 +142,16 @@ def test_switch_attaches_before_kube_proxys_rules_go(scene: Scene) -> None:
     scene.deeds()
     scene.node.restore(KUBE_RULES)
     scene.ask_for(bpf=True)
-    assert scene.deeds() == ["rules", "external tunnel", "paths", "sysctls", "attach", "clean up kube-proxy", "sweep"]
+    assert scene.deeds() == [
+        "load",
+        "rules",
+        "external tunnel",
+        "paths",
+        "sysctls",
+        "attach",
+        "clean up kube-proxy",
+        "sweep",
+    ]
     assert not kube_proxy.in_force(scene.node.tables())
     assert scene.felix.health == agent.Health(ready=True, message="dataplane BPF in force")
 
@@ -201,7 +214,7 @@ def test_pod_that_gets_its_route_is_taken_up(scene: Scene) -> None:
     scene.ask_for(bpf=True)
     scene.deeds()
     scene.node.wired = (workloads.Pod("cali0123456789a", ipaddress.IPv4Address("10.244.162.129")),)
-    assert scene.deeds() == ["attach"]
+    assert scene.deeds() == ["load", "attach"]
 
 
 def test_device_made_anew_under_its_name_is_taken_up(scene: Scene) -> None:

@@ -1,0 +1,115 @@
+"""Switching a lab's dataplane through the API: the manual way, the automatic way, the trap, and the way back."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from harness.core import waiting
+from harness.lab import lifecycle
+from tests.lab import switching
+
+
+@pytest.fixture(scope="module")
+def lab_cluster() -> Iterator[switching.Cluster]:
+    """A lab of this module's own, since every other test wants one that stays as it is."""
+    with lifecycle.running(name=f"switch-{os.getpid()}") as lab, switching.cluster(lab) as found:
+        yield found
+
+
+@pytest.fixture
+def cluster(lab_cluster: switching.Cluster) -> Iterator[switching.Cluster]:
+    """The lab in iptables mode, before the test and after it."""
+    lab_cluster.await_seen(lab_cluster.masqueraded())
+    yield lab_cluster
+    switching.to_iptables(lab_cluster)
+    lab_cluster.await_seen(lab_cluster.masqueraded())
+    waiting.wait_until(
+        lambda: lab_cluster.api.find("/api/v1/namespaces/tigera-operator/configmaps/kubernetes-services-endpoint"),
+        lambda left: left is None or _deleted(lab_cluster),
+        what="a cluster without the manual way's ConfigMap",
+        timeout_s=switching.SWITCH_S,
+    )
+
+
+def _deleted(found: switching.Cluster) -> bool:
+    found.api.delete("/api/v1/namespaces/tigera-operator/configmaps/kubernetes-services-endpoint")
+    return False
+
+
+def report(what: str, began: float) -> None:
+    """Print how long something took; times are measured, not judged."""
+    sys.stdout.write(f"{what}: {time.monotonic() - began:.1f} s\n")
+
+
+def test_manual_way_there_and_back(cluster: switching.Cluster) -> None:
+    """kube-proxy really goes, its rules really go, connections show the client; then everything is as it was."""
+    before = cluster.kube_proxy_rules()
+    began = time.monotonic()
+    switching.to_bpf(cluster)
+    cluster.await_seen(cluster.preserved())
+    report("to eBPF by the manual way", began)
+    waiting.wait_until(cluster.kube_proxies, lambda pods: not pods, what="no kube-proxy", timeout_s=switching.SWITCH_S)
+    for rules in cluster.kube_proxy_rules().values():
+        chains = {chain for _, chain in rules}
+        assert not {chain for chain in chains if chain.startswith(("KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-SVC-"))}
+        assert "KUBE-POSTROUTING" in chains
+    for place in cluster.places:
+        assert f"{place.address} port {switching.PORT} proto 6" in nat_dump(cluster)[place.name]
+    began = time.monotonic()
+    switching.to_iptables(cluster)
+    cluster.await_seen(cluster.masqueraded())
+    report("back to iptables", began)
+    assert cluster.kube_proxy_rules() == before
+
+
+def nat_dump(found: switching.Cluster) -> dict[str, str]:
+    """The NAT maps as the calico-node command shows them."""
+    return found.on_nodes("calico-node", "-bpf", "nat", "dump")
+
+
+def test_no_answer_comes_from_the_wrong_place_during_a_switch(cluster: switching.Cluster) -> None:
+    """Across both switches a prober sees right answers, errors and resets, and nothing else."""
+    with switching.probing_throughout(cluster) as prober:
+        switching.to_bpf(cluster)
+        cluster.await_seen(cluster.preserved())
+        switching.to_iptables(cluster)
+        cluster.await_seen(cluster.masqueraded())
+    answered = sum(sample.reply.answered for sample in prober.samples)
+    sys.stdout.write(f"{answered} of {len(prober.samples)} samples answered across both switches\n")
+    assert answered > 0
+    assert switching.wrong_answers(cluster, prober.samples) == []
+
+
+def test_automatic_way_there_and_back(cluster: switching.Cluster) -> None:
+    """The operator takes kube-proxy away by itself, and brings it back when all three fields are set back."""
+    began = time.monotonic()
+    cluster.patch_installation(linuxDataplane="BPF", bpfNetworkBootstrap="Enabled", kubeProxyManagement="Enabled")
+    cluster.await_seen(cluster.preserved())
+    report("to eBPF by the automatic way", began)
+    waiting.wait_until(cluster.kube_proxies, lambda pods: not pods, what="no kube-proxy", timeout_s=switching.SWITCH_S)
+    began = time.monotonic()
+    cluster.patch_installation(linuxDataplane="Iptables", bpfNetworkBootstrap="Disabled", kubeProxyManagement="Enabled")
+    cluster.await_seen(cluster.masqueraded())
+    report("back to iptables", began)
+
+
+def test_going_back_by_one_field_leaves_ebpf_mode_on(cluster: switching.Cluster) -> None:
+    """The recorded trap (finding 10): the Installation is degraded, and connections still show the client."""
+    cluster.patch_installation(linuxDataplane="BPF", bpfNetworkBootstrap="Enabled", kubeProxyManagement="Enabled")
+    cluster.await_seen(cluster.preserved())
+    cluster.patch_installation(linuxDataplane="Iptables")
+    degraded = waiting.wait_until(
+        lambda: cluster.api.get("/apis/operator.tigera.io/v1/tigerastatuses/calico")["status"]["conditions"],
+        lambda found: any(item["type"] == "Degraded" and item["status"] == "True" for item in found),
+        what="TigeraStatus calico degraded",
+        timeout_s=switching.SWITCH_S,
+    )
+    message = next(item["message"] for item in degraded if item["type"] == "Degraded")
+    assert "bpfNetworkBootstrap is enabled but linuxDataplane is not set to BPF" in message
+    assert cluster.api.get(switching.FELIX)["spec"]["bpfEnabled"] is True
+    assert cluster.seen() == cluster.preserved()
