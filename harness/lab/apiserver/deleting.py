@@ -51,7 +51,8 @@ class Deleter:
         _check_preconditions(old, resource, name, wanted)
         new = self._marked(old, resource, wanted)
         if is_finished(new, resource):
-            return (old if wanted.dry_run else self._objects.remove(resource.storage, key, new)), True
+            # What goes at once was never marked (as recorded: the last event has no deletionTimestamp).
+            return (old if wanted.dry_run else self._objects.remove(resource.storage, key)), True
         if wanted.dry_run or new == old:
             return new, False
         return self._objects.put(resource.storage, key, new), False
