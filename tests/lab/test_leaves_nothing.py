@@ -1,0 +1,146 @@
+"""Whatever ends a lab, the machine is as it was before."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab import machines
+
+SMALL = ("--workers", "0", "--without-yaobank")
+MOMENTS = (
+    "network namespaces",
+    "API server, controllers",
+    "waiting for the API server",
+    "waiting for nodes",
+    "waiting for kube-proxy",
+    "waiting for yaobank",
+)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[machines.Machine]:
+    """A machine that nobody else is on."""
+    with machines.running(tmp_path_factory.mktemp("machine")) as made:
+        yield made
+
+
+def up(machine: machines.Machine, name: str, *words: str) -> None:
+    """Start a small lab, or show why not."""
+    code, said = machine.sourceip("lab", "up", "--name", machine.lab_name(name), *SMALL, *words)
+    assert code == 0, said
+
+
+def down(machine: machines.Machine, name: str) -> None:
+    """End a lab, or show why not."""
+    code, said = machine.sourceip("lab", "down", "--name", machine.lab_name(name))
+    assert code == 0, said
+
+
+def kill_owner(machine: machines.Machine, name: str) -> None:
+    """What no program can defend itself against."""
+    pid = str(machine.state(name)["owner"]["pid"])
+    assert machine.run("kill", "-KILL", pid) == (0, "")
+
+
+def test_a_snapshot_sees_a_lab(machine: machines.Machine) -> None:
+    """The comparison that the others stand on sees a lab in every respect that it has one."""
+    before = machine.snapshot()
+    up(machine, "seen")
+    seen = {line.split(":")[0] for line in machines.differences(before, machine.snapshot())}
+    down(machine, "seen")
+    assert seen == {"processes", "namespaces", "listeners", "cgroups", "files"}
+
+
+def test_down_leaves_nothing(machine: machines.Machine) -> None:
+    """A whole lab with yaobank, ended in order, leaves no trace."""
+    before = machine.snapshot()
+    code, said = machine.sourceip("lab", "up", "--name", machine.lab_name("whole"))
+    assert code == 0, said
+    down(machine, "whole")
+    machine.assert_as_before(before)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_interrupted_up_leaves_nothing(machine: machines.Machine, moment: str) -> None:
+    """Ctrl-C while a lab comes up ends with 130, one line and no trace, at whatever moment it comes."""
+    before = machine.snapshot()
+    name = machine.lab_name("interrupted")
+    with machine.start(*machines.sourceip("lab", "up", "--name", name)) as child:
+        lines = machines.lines_of(child)
+        assert any(moment in line for line in lines)
+        machines.interrupt(child)
+        rest = list(lines)
+    assert child.returncode == 128 + signal.SIGINT, rest
+    assert "Traceback" not in "".join(rest)
+    machine.assert_as_before(before)
+
+
+def test_interrupted_at_once_leaves_nothing(machine: machines.Machine) -> None:
+    """Ctrl-C before the program has said anything leaves no trace either."""
+    before = machine.snapshot()
+    with machine.start(*machines.sourceip("lab", "up", "--name", machine.lab_name("early"))) as child:
+        machines.interrupt(child)
+    assert child.returncode != 0
+    machine.assert_as_before(before)
+
+
+def test_killed_starter_leaves_nothing(machine: machines.Machine) -> None:
+    """When the program that starts a lab is killed half way, the owner notices and cleans up by itself."""
+    before = machine.snapshot()
+    with machine.start(*machines.sourceip("lab", "up", "--name", machine.lab_name("orphan"))) as child:
+        assert any("waiting for" in line for line in machines.lines_of(child))
+        machines.interrupt(child, signal.SIGKILL)
+    machine.assert_as_before(before)
+
+
+def test_down_removes_what_a_killed_owner_left(machine: machines.Machine) -> None:
+    """After kill -9 of the owner its processes are gone at once, and down removes the rest."""
+    before = machine.snapshot()
+    up(machine, "killed")
+    kill_owner(machine, "killed")
+    down(machine, "killed")
+    machine.assert_as_before(before)
+
+
+def test_up_removes_what_a_killed_owner_left(machine: machines.Machine) -> None:
+    """After kill -9 of the owner the next up takes the same name, and its down leaves no trace."""
+    before = machine.snapshot()
+    up(machine, "again")
+    kill_owner(machine, "again")
+    up(machine, "again")
+    down(machine, "again")
+    machine.assert_as_before(before)
+
+
+def test_two_labs_live_side_by_side(machine: machines.Machine) -> None:
+    """Two labs answer for themselves, the end of one leaves the other alone, and both leave no trace."""
+    before = machine.snapshot()
+    up(machine, "one")
+    up(machine, "two")
+    down(machine, "one")
+    code, said = machine.sourceip("lab", "status", "--name", machine.lab_name("two"))
+    assert code == 0
+    assert "node kind-control-plane 172.18.0.2 Ready" in said
+    code, said = machine.sourceip("lab", "down", "--all")
+    assert code == 0
+    machine.assert_as_before(before)
+
+
+def test_a_state_directory_that_was_there_stays(machine: machines.Machine) -> None:
+    """A directory that the user made is left as it was; one that the lab made is removed."""
+    given = machine.temporary / "given"
+    given.mkdir()
+    (given / "mine.txt").write_text("mine")
+    before = machine.snapshot()
+    for folder in (given, machine.temporary / "made"):
+        words = ("--name", machine.lab_name("elsewhere"), "--state-dir", str(folder))
+        code, said = machine.sourceip("lab", "up", *words, *SMALL)
+        assert code == 0, said
+        assert json.loads(Path(folder, machine.lab_name("elsewhere"), "lab.json").read_text())["phase"] == "ready"
+        assert machine.sourceip("lab", "down", *words)[0] == 0
+    machine.assert_as_before(before)
