@@ -263,7 +263,10 @@ def test_flushed_rules_come_back(node: Namespace) -> None:
     wanted = render.ruleset(everything(), objects.HERE, options.Options(counters=frozenset()))
     with node.inside():
         kernel.Kernel().apply(wanted)
+        assert not kernel.Kernel().is_flushed()
         process.run(["iptables", "-t", "nat", "-F"])
+        process.run(["iptables", "-t", "nat", "-X"])
+        assert kernel.Kernel().is_flushed()
         assert kernel.Kernel().apply(wanted)
         assert all(
             jump.text in kernel.in_force()["nat"].chains[jump.chain] for jump in restoring.JUMPS if jump.table == "nat"

@@ -1,7 +1,8 @@
 """kube-proxy's loop: watch the cluster, render, put in force.
 
-One thread does all the work on rules; it is woken by each change of a Service, an EndpointSlice or its Node. Every half
-minute it looks whether the rules are still there, as somebody may have flushed them, and mends what is missing.
+One thread does all the work on rules; it is woken by each change of a Service, an EndpointSlice or its Node. Every
+half minute it looks whether its canary chains are still there, and writes everything anew if somebody has flushed
+iptables. As of the real one, a single rule that somebody removed stays away until the next change of the cluster.
 On SIGTERM it ends and leaves the rules in force, as the real one does: connections go on while it is restarted.
 """
 
@@ -51,6 +52,9 @@ class Hands(Protocol):
 
     def apply(self, wanted: rules.Ruleset) -> bool:
         """Put rules in force."""
+
+    def is_flushed(self) -> bool:
+        """Whether somebody took the rules away."""
 
     def settle(self) -> None:
         """Set what the rules rely on."""
@@ -128,10 +132,16 @@ class Agent:
         ports = services.service_ports(self._view.items(SERVICES), self._view.items(SLICES))
         config = options.Options(conntrack_tcp_liberal=self._hands.is_liberal(), counters=self._counters)
         wanted = render.ruleset(ports, self._node(), config)
-        if wanted != self._applied or self._now() >= self._next_look:
+        if wanted != self._applied or self._is_flushed():
             self._apply(wanted)
         self._hands.answer_health_checks(health_checks.checks_of(ports, self._node_name))
         self._drop_stale_flows(flows.served(ports))
+
+    def _is_flushed(self) -> bool:
+        if self._now() < self._next_look:
+            return False
+        self._next_look = self._now() + RESYNC_S
+        return self._hands.is_flushed()
 
     def _apply(self, wanted: rules.Ruleset) -> None:
         started = self._now()

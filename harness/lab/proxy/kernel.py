@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.core import process
-from harness.lab.proxy import counters, flows, health_checks, options, restoring, rules, saved
+from harness.lab.proxy import counters, flows, health_checks, names, options, restoring, rules, saved
 
 log = logging.getLogger("harness.lab.proxy.kernel")
 
@@ -64,6 +64,15 @@ class Kernel:
             argv = ["iptables-restore", "-w", "5", "--noflush", "--counters"]
             process.run(argv, stdin=text.encode(), timeout_s=_TIMEOUT_S)
         return bool(text)
+
+    def is_flushed(self) -> bool:
+        """Whether a canary chain is gone, as it is once somebody has flushed a table and deleted its chains.
+
+        Raises:
+            CommandError: ``iptables-save`` is not there or failed.
+        """
+        tables = in_force()
+        return not all(names.CANARY in tables.get(name, saved.EMPTY).chains for name in ("mangle", "filter", "nat"))
 
     def settle(self) -> None:
         """Set the kernel settings that the rules rely on, where they are not set.

@@ -52,6 +52,7 @@ class Kernel:
     applied: list[rules.Ruleset] = dataclasses.field(default_factory=list)
     dropped: list[flows.Served] = dataclasses.field(default_factory=list)
     settled: int = 0
+    flushed: bool = False
 
     def counters(self) -> frozenset[str]:
         """All."""
@@ -67,6 +68,10 @@ class Kernel:
             raise self.failures.pop(0)
         self.applied.append(wanted)
         return True
+
+    def is_flushed(self) -> bool:
+        """As the test says."""
+        return self.flushed
 
     def settle(self) -> None:
         """Count it."""
@@ -89,9 +94,14 @@ class Run:
     state: health.Health
 
 
-def run(*turns: dict[str, list[dict[str, Any]]], failures: tuple[Exception, ...] = (), step_s: float = 0.0) -> Run:
+def run(
+    *turns: dict[str, list[dict[str, Any]]],
+    failures: tuple[Exception, ...] = (),
+    step_s: float = 0.0,
+    flushed: bool = False,
+) -> Run:
     """Run an agent through these turns; ``step_s`` is how far its clock goes at each look."""
-    cluster, kernel = Cluster(*turns), Kernel(failures=list(failures))
+    cluster, kernel = Cluster(*turns), Kernel(failures=list(failures), flushed=flushed)
     state = health.Health(lambda: datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC))
     times = iter(step_s * index for index in range(1000))
     proxy = agent.Agent(cluster, kernel, node_name="here", state=state, now=lambda: next(times))
@@ -126,9 +136,11 @@ def test_each_change_is_applied_once() -> None:
     assert done.settled == 1
 
 
-def test_the_rules_are_looked_at_now_and_then() -> None:
-    """After the usual time the rules are applied again, which mends what somebody flushed."""
-    assert len(run(ONE, ONE, step_s=agent.RESYNC_S).kernel.applied) == 2
+def test_flushed_rules_are_applied_again_when_their_time_comes() -> None:
+    """It looks now and then, and applies again only what somebody flushed."""
+    assert len(run(ONE, ONE, flushed=True, step_s=agent.RESYNC_S).kernel.applied) == 2
+    assert len(run(ONE, ONE, flushed=False, step_s=agent.RESYNC_S).kernel.applied) == 1
+    assert len(run(ONE, ONE, flushed=True, step_s=0).kernel.applied) == 1
 
 
 def test_a_failure_is_tried_again_and_said() -> None:
