@@ -178,7 +178,7 @@ class Operations:
         subresource: str,
     ) -> tuple[Object, bool]:
         given = decoded(patch.checked_for_apply(resource, namespace, name), resource, wanted, warnings)
-        merged = patching.applied(existing, given, resource, wanted, self.clock())
+        merged = patching.applied(existing, given, resource, wanted, self.clock(), subresource)
         if existing is not None:
             change = self.change(
                 resource, namespace, name, lambda _: merged, wanted, warnings, subresource, applied=True
@@ -219,10 +219,11 @@ class Operations:
         if causes:
             raise statuses.invalid_object(resource, name, causes)
         _count_generation(new, old, resource)
-        if _same(new, old):
-            return old
         if not applied:
             new = patching.tracked(old, new, resource, wanted, self.clock(), subresource)
+        # An update that changes nothing gets no new version, as in a real cluster; who owns what is a change too.
+        if new == old:
+            return old
         return self._keep(resource, (namespace, name), new, wanted)
 
     def _keep(self, resource: registry.Resource, key: store.Key, new: Object, wanted: options.Write) -> Object:
@@ -309,13 +310,3 @@ def _count_generation(new: Object, old: Object, resource: registry.Resource) -> 
     new["metadata"]["generation"] = generation
     if resource.kind == "DaemonSet" and changed:
         defaulting.count_template_generation(new, old)
-
-
-def _same(new: Object, old: Object) -> bool:
-    """Whether an update changes nothing: it then gets no new version (as in a real cluster)."""
-    return _without_managers(new) == _without_managers(old)
-
-
-def _without_managers(item: Object) -> Object:
-    meta = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
-    return item | {"metadata": meta}

@@ -160,7 +160,12 @@ def check_manager(query_manager: str) -> None:
 
 
 def applied(
-    existing: Object | None, given: Object, resource: registry.Resource, wanted: options.Write, now: datetime.datetime
+    existing: Object | None,
+    given: Object,
+    resource: registry.Resource,
+    wanted: options.Write,
+    now: datetime.datetime,
+    subresource: str,
 ) -> Object:
     """What a server-side apply makes of an object, its managers settled.
 
@@ -176,6 +181,7 @@ def applied(
             api_version=resource.group_version,
             kind=resource.kind,
             now=now,
+            subresource=subresource,
         )
 
 
