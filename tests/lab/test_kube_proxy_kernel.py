@@ -7,6 +7,7 @@ two pods, the second of which counts as another node's.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import socket
@@ -22,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 
 from harness.core import process
 from harness.lab import services
-from harness.lab.proxy import counters, flows, kernel, options, render, restoring, saved
+from harness.lab.proxy import counters, flows, health_checks, kernel, options, render, restoring, saved
 from tests import recordings
 from tests.lab.network_namespaces import Namespace
 from tests.unit.lab.proxy import clusters, objects
@@ -367,6 +368,26 @@ def test_a_udp_flow_does_not_outlive_its_endpoint(scene: Scene) -> None:
             assert flows.remove_stale(allowed) == 1
             assert flows.remove_stale(allowed) == 0
         assert _ask(caller) == f"there sees {NODE}"
+
+
+def test_a_health_check_port_answers_for_its_service_and_closes_with_it(node: Namespace) -> None:
+    """A balancer hears 200 where there is an endpoint and 503 where there is none, and nothing once the Service is gone."""
+    hands = kernel.Kernel()
+    with node.inside():
+        for endpoints, status in ((1, 200), (0, 503)):
+            check = health_checks.Check(namespace="shop", name="web", local_endpoints=endpoints)
+            hands.answer_health_checks({32000: check})
+            assert _status(32000) == status
+        hands.answer_health_checks({})
+        with pytest.raises(ConnectionRefusedError):
+            _status(32000)
+
+
+def _status(port: int) -> int:
+    caller = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWERED_S)
+    with contextlib.closing(caller):
+        caller.request("GET", "/any/path")
+        return caller.getresponse().status
 
 
 def _ask(caller: socket.socket) -> str:

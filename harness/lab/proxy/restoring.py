@@ -63,22 +63,17 @@ def _mangle(now: saved.SavedTable) -> str:
 
 
 def _table(name: rules.TableName, now: saved.SavedTable, wanted: rules.Ruleset) -> str:
+    all_chains = wanted.table(name)
     chains: dict[str, Iterable[str]] = {
-        chain: found for chain, found in wanted.table(name).items() if tuple(found) != now.chains.get(chain)
+        chain: found for chain, found in all_chains.items() if tuple(found) != now.chains.get(chain)
     }
-    stale = [
-        chain for chain in now.chains if chain.startswith(names.OF_ONE_SERVICE) and not _is_in(wanted, name, chain)
-    ]
+    stale = [chain for chain in now.chains if chain.startswith(names.OF_ONE_SERVICE) and chain not in all_chains]
     jumps = [_inserted(jump) for jump in (*KUBELET_JUMPS, *JUMPS) if jump.table == name and not _is_there(jump, now)]
     if not (chains or stale or jumps):
         return ""
     # Naming a chain empties it, and only an empty chain can be deleted.
     chains |= dict.fromkeys(stale, ())
     return rules.render_table(name, chains, [*jumps, *(f"-X {chain}" for chain in stale)])
-
-
-def _is_in(wanted: rules.Ruleset, name: rules.TableName, chain: str) -> bool:
-    return any(rule.table == name and rule.chain == chain for rule in wanted.rules)
 
 
 def _is_there(jump: rules.Rule, now: saved.SavedTable) -> bool:
