@@ -60,7 +60,7 @@ class Api(client.Client):
         """The objects that the harness reads."""
         parsed = urlparse(path).path
         found = {
-            "/api/v1/nodes": lambda: _list(_node(node) for node in builders.NODES),
+            "/api/v1/nodes": self._nodes,
             "/api/v1/pods": lambda: _list([_pod(builders.CUSTOMER), _pod(builders.SUMMARY)]),
             "/api/v1/namespaces/yaobank-customer/pods": lambda: _list([_pod(builders.CUSTOMER)]),
             "/api/v1/namespaces/yaobank-customer/services/customer": lambda: _service("Cluster", 30180),
@@ -94,11 +94,12 @@ class Api(client.Client):
             self.patches.append(self.declared)
         return {}
 
-    def look(self) -> None:
-        """One look at the nodes: a switch takes ``lag`` of them."""
+    def _nodes(self) -> client.Object:
+        # Facts are read once a look, and a switch takes ``lag`` looks.
         if self.in_force != self.declared:
             self.lag -= 1
             self.in_force = self.declared if self.lag < 0 else self.in_force
+        return _list(_node(node) for node in builders.NODES)
 
     def mode(self, node: str) -> str:
         """What is in force on a node."""
@@ -135,7 +136,6 @@ class Probe(probing.Session):
 def observe(api: client.Client, known: facts.Facts) -> tuple[proof.InForce, ...]:
     """What the fake cluster's nodes have in force."""
     assert isinstance(api, Api)
-    api.look()
     asked = frozenset(destination.node_port for destination in known.destinations)
     none: frozenset[int] = frozenset()
     return tuple(

@@ -42,11 +42,12 @@ class Run:
 
     def record(self) -> records.RunRecord:
         """All that is known so far, as the record that reports are made from."""
-        switches = {
-            f"switch to {phase.phase.dataplane.value}": phase.converged_s
-            for phase in self.walk.done
-            if phase.switched and phase.converged_s is not None
-        }
+        switches: dict[str, float] = {}
+        for phase in self.walk.done:
+            if phase.switched and phase.converged_s is not None and phase.proven_s is not None:
+                name = f"switch to {phase.phase.dataplane.value}"
+                switches[name] = phase.converged_s
+                switches[f"{name}, proven on every node"] = phase.proven_s
         return records.RunRecord(
             provider=self.cluster.provider,
             description=self.cluster.description,

@@ -16,9 +16,10 @@ class PhaseRecord:
         phase: Which.
         proof: What is in force on each node, by node name, as its kernel said.
         switched: Whether the dataplane had to be switched for this phase.
-        proven_s: Seconds from the request (or the start of the phase) until every node's kernel had the dataplane;
-            None if that never came.
-        converged_s: Seconds until fresh connections were first right and then stayed right; None if that never came.
+        converged_s: Seconds from the request (or the start of the phase) until fresh connections were first right
+            and then stayed right; None if that never came.
+        proven_s: Seconds until every node's kernel had then been asked and had the dataplane; None likewise. It
+            includes the asking, which takes longer than the connections do.
         trouble: What kept the phase from coming into force; empty if nothing did.
         verdicts: One for every planned cell.
     """

@@ -1,0 +1,126 @@
+"""Awaiting a dataplane: proof on every node, and fresh connections that are right several times in a row.
+
+A look is cheap first: one fresh connection through every node, and only when all of these are right each node's
+kernel is asked. A wrong connection afterwards discards the proof along with the streak.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.checks import scene, source_ip
+from harness.core import errors, waiting
+from harness.dataplane import proof
+from harness.kube import client
+from harness.model import facts, words
+
+# How many looks in a row must be right before a phase counts as converged.
+STREAK = 3
+_DELAY_S = 0.05
+
+Observe = Callable[[client.Client, facts.Facts], tuple[proof.InForce, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One look at a cluster that may be under way from one dataplane to the other.
+
+    Attributes:
+        at: When its connections had been judged, on the clock of the wait.
+        wrong: One sentence for every fresh connection that was not right.
+        found: What is in force on each node; empty while a connection is wrong.
+        proven_at: When every node had been asked; None if not every node has the dataplane.
+    """
+
+    at: float
+    wrong: tuple[str, ...]
+    found: tuple[proof.InForce, ...] = ()
+    proven_at: float | None = None
+
+    @property
+    def right(self) -> bool:
+        """Fresh connections are right, and every kernel has the dataplane."""
+        return not self.wrong and self.proven_at is not None
+
+    def __str__(self) -> str:
+        return "; ".join(self.wrong) or proof.text(self.found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """How a wait for a dataplane ended.
+
+    Attributes:
+        found: What is in force on each node at its end.
+        right_at: When fresh connections were first right and then stayed so; None if they did not.
+        proven_at: When every node's kernel had then been asked and had it; None likewise.
+        trouble: Why it is not settled; empty if it is.
+    """
+
+    found: tuple[proof.InForce, ...]
+    right_at: float | None = None
+    proven_at: float | None = None
+    trouble: str = ""
+
+
+def settle(
+    place: scene.Scene, phase: words.Phase, *, observe: Observe = proof.observe, clock: waiting.Clock = waiting.REAL
+) -> Settled:
+    """Wait until a phase's dataplane is in force and seen; a wait in vain is a result, not an error.
+
+    Raises:
+        ApiError: The API refused.
+        ProbeError: The probe failed.
+    """
+    streak: list[Look] = []
+
+    def look() -> Look:
+        current = _look(place, phase, observe, clock, streak)
+        streak.append(current)
+        if not current.right:
+            streak.clear()
+        return current
+
+    try:
+        waiting.wait_until(
+            look,
+            lambda current: current.right,
+            what=f"{phase.dataplane.value} in force and seen",
+            timeout_s=place.patience.switch_s,
+            delay_s=_DELAY_S,
+            successes=STREAK,
+            clock=clock,
+        )
+    except errors.WaitTimeout as error:
+        found = observe(place.api, place.facts())
+        return Settled(found=found, trouble=f"{error}; in force: {proof.text(found)}")
+    return Settled(found=streak[-1].found, right_at=streak[0].at, proven_at=streak[0].proven_at)
+
+
+def _look(place: scene.Scene, phase: words.Phase, observe: Observe, clock: waiting.Clock, streak: list[Look]) -> Look:
+    known = place.facts()
+    wrong = _wrong(place, phase, known)
+    at = clock.now()
+    if wrong:
+        return Look(at=at, wrong=wrong)
+    if streak:
+        return dataclasses.replace(streak[0], at=at)
+    found = observe(place.api, known)
+    everywhere = proof.is_everywhere(found, phase.dataplane)
+    return Look(at=at, wrong=(), found=found, proven_at=clock.now() if everywhere else None)
+
+
+def _wrong(place: scene.Scene, phase: words.Phase, known: facts.Facts) -> tuple[str, ...]:
+    """What one fresh connection a cell shows; those that must stay unanswered are left to the verdict."""
+    answering = dataclasses.replace(
+        known, destinations=tuple(item for item in known.destinations if item.policy is words.Policy.CLUSTER)
+    )
+    hasty = dataclasses.replace(place.patience, probe_s=place.patience.unanswered_s)
+    try:
+        found = source_ip.verdicts(dataclasses.replace(place, patience=hasty), phase, answering, samples=1)
+    except errors.CapabilityMissing as error:
+        # A pod that is being replaced leaves its Service without a backend for a moment.
+        return (str(error),)
+    return tuple(verdict.sentence for verdict in found if verdict.outcome is not words.Outcome.PASS)
