@@ -21,7 +21,9 @@ _ATTR_SIZE = 144
 
 _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _MAP_NEXT = 1, 2, 3, 4
 _OBJ_PIN, _OBJ_GET, _PROG_TEST_RUN, _OBJ_INFO = 6, 7, 10, 15
-_LINK_CREATE, _LINK_UPDATE = 28, 29
+_MAP_BATCH, _LINK_CREATE, _LINK_UPDATE = 24, 28, 29
+_ENOTSUPP = 524
+_BATCH = 4096
 
 CGROUP_CONNECT4, CGROUP_SENDMSG4, CGROUP_RECVMSG4 = 10, 14, 19
 TCX_INGRESS, TCX_EGRESS = 46, 47
@@ -41,19 +43,30 @@ class KernelError(errors.HarnessError):
         super().__init__(f"bpf: {what}: {os.strerror(number)}")
 
 
-def _call(what: str, command: int, attributes: bytes) -> int:
+_Buffer = ctypes.Array[ctypes.c_char]
+
+
+def _attributes(packed: bytes) -> _Buffer:
+    return ctypes.create_string_buffer(packed.ljust(_ATTR_SIZE, b"\0"), _ATTR_SIZE)
+
+
+def _call_with(what: str, command: int, attributes: _Buffer) -> int:
+    """Call with attributes that the kernel may write to."""
     number = _NUMBERS.get(platform.machine())
     if number is None:
         raise KernelError(what, errno.ENOSYS)
     libc = ctypes.CDLL(None, use_errno=True)
-    buffer = ctypes.create_string_buffer(attributes.ljust(_ATTR_SIZE, b"\0"), _ATTR_SIZE)
-    result = int(libc.syscall(number, command, buffer, _ATTR_SIZE))
+    result = int(libc.syscall(number, command, attributes, _ATTR_SIZE))
     if result < 0:
         raise KernelError(what, ctypes.get_errno())
     return result
 
 
-def _address(buffer: ctypes.Array[ctypes.c_char]) -> int:
+def _call(what: str, command: int, packed: bytes) -> int:
+    return _call_with(what, command, _attributes(packed))
+
+
+def _address(buffer: _Buffer) -> int:
     return ctypes.addressof(buffer)
 
 
@@ -108,27 +121,25 @@ def try_run(program: int, packet: bytes, *, ifindex: int = 0, mark: int = 0) -> 
     struct.pack_into("=I", context, 40, ifindex)
     context_in = ctypes.create_string_buffer(bytes(context), len(context))
     context_out = ctypes.create_string_buffer(len(context))
-    # The attributes are read back too, so they need a buffer that stays.
-    attributes = struct.pack(
-        "=IIIIQQIIIIQQ",
-        program,
-        0,
-        len(packet),
-        len(data_out),
-        _address(data_in),
-        _address(data_out),
-        1,
-        0,
-        len(context),
-        len(context),
-        _address(context_in),
-        _address(context_out),
+    attributes = _attributes(
+        struct.pack(
+            "=IIIIQQIIIIQQ",
+            program,
+            0,
+            len(packet),
+            len(data_out),
+            _address(data_in),
+            _address(data_out),
+            1,
+            0,
+            len(context),
+            len(context),
+            _address(context_in),
+            _address(context_out),
+        )
     )
-    buffer = ctypes.create_string_buffer(attributes.ljust(_ATTR_SIZE, b"\0"), _ATTR_SIZE)
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syscall(_NUMBERS[platform.machine()], _PROG_TEST_RUN, buffer, _ATTR_SIZE) < 0:
-        raise KernelError("test run", ctypes.get_errno())
-    _, verdict, _, size = struct.unpack_from("=IIII", buffer.raw)
+    _call_with("test run", _PROG_TEST_RUN, attributes)
+    _, verdict, _, size = struct.unpack_from("=IIII", attributes.raw)
     return verdict, data_out.raw[:size], struct.unpack_from("=I", context_out.raw, 8)[0]
 
 
@@ -184,12 +195,33 @@ class Map:
 
     def items(self) -> dict[bytes, bytes]:
         """All keys with their values, each as it was when it was read."""
-        found = {}
-        for key in self.keys():
-            value = self.get(key)
-            if value is not None:
-                found[key] = value
-        return found
+        try:
+            return dict(self._batches())
+        except KernelError as error:
+            if error.errno not in (errno.EINVAL, _ENOTSUPP):
+                raise
+        # Not every kernel reads every kind of map in batches.
+        return {key: value for key in self.keys() if (value := self.get(key)) is not None}
+
+    def _batches(self) -> Iterator[tuple[bytes, bytes]]:
+        keys = ctypes.create_string_buffer(_BATCH * self.key_size)
+        values = ctypes.create_string_buffer(_BATCH * self.value_size)
+        place = ctypes.create_string_buffer(max(self.key_size, 4))
+        start, more = 0, True
+        while more:
+            attributes = _attributes(
+                struct.pack("=QQQQII", start, _address(place), _address(keys), _address(values), _BATCH, self.fd)
+            )
+            try:
+                _call_with("read", _MAP_BATCH, attributes)
+            except KernelError as error:
+                # The last batch ends with this, and is filled all the same.
+                if error.errno != errno.ENOENT:
+                    raise
+                more = False
+            (count,) = struct.unpack_from("=I", attributes.raw, 32)
+            yield from zip(_split(keys, self.key_size, count), _split(values, self.value_size, count), strict=True)
+            start = _address(place)
 
     def _next(self, key: bytes | None) -> bytes | None:
         following = ctypes.create_string_buffer(self.key_size)
@@ -205,3 +237,8 @@ class Map:
         buffer = None if key is None else ctypes.create_string_buffer(key, self.key_size)
         address = 0 if buffer is None else _address(buffer)
         _call(what, command, struct.pack("=IIQQQ", self.fd, 0, address, value, _ANY))
+
+
+def _split(buffer: _Buffer, size: int, count: int) -> list[bytes]:
+    raw = buffer.raw
+    return [raw[place : place + size] for place in range(0, count * size, size)]

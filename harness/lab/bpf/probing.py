@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from harness.core import errors
 from harness.lab.bpf import attaching, kernel, loading
 
-
 _DEMANDING = ("to_outside", "connect", "to_pod")
 
 

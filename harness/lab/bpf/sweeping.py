@@ -72,10 +72,10 @@ class Connection:
             return ""
         if (self.towards | self.back) & RST:
             return "RESET"
-        if self.towards & self.back & FIN:
-            return "CLOSED"
         # Replies that go straight to the client are not seen where it was dialled.
-        direct = bool(self.forward.flags & layouts.ENCAP) and bool(self.towards & ACK)
+        direct = bool(self.forward.flags & layouts.ENCAP) and not self.back and bool(self.towards & ACK)
+        if self.towards & FIN and (direct or self.back & FIN):
+            return "CLOSED"
         return "ESTABLISHED" if self.back & SYN or direct else "SYN-SENT"
 
 

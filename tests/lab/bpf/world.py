@@ -209,7 +209,7 @@ def _pod(world: World, pod: str) -> None:
     world.ip(
         node,
         f"link add {name} address ee:ee:ee:ee:ee:ee type veth peer name eth0 netns {world.spaces[pod].path}",
-        f"link set {name} up",
+        f"link set {name} mtu {POD_MTU} up",
         f"route add {address} dev {name} scope link",
     )
     with world.spaces[node].inside():

@@ -9,8 +9,11 @@
 /* The VNI of untranslated service traffic between nodes, as recorded; the overlay has its own. */
 #define VNI_SERVICE 0xca11c0
 
-/* Set on packets that a program has dealt with: neither masqueraded nor given a second tunnel. */
+/* Set on the answers of local backends to clients outside: a masquerade must leave them alone. */
 #define MARK_BYPASS 0x3000000
+
+/* Set on packets that have been told which node they go to. */
+#define MARK_ADDRESSED 0x4000000
 
 struct frontend_key {
 	__be32 addr;

@@ -11,7 +11,7 @@ int sip_to_tunnel(struct __sk_buff *skb)
 	__be16 ethertype;
 	struct ipv4 ip;
 
-	if (skb->mark & MARK_BYPASS)
+	if (skb->mark & MARK_ADDRESSED)
 		return TC_ACT_OK;
 	if (!s || bpf_skb_load_bytes(skb, 12, &ethertype, 2) || ethertype != bpf_htons(ETHERTYPE_IP))
 		return TC_ACT_SHOT;

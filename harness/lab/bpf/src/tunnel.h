@@ -28,7 +28,7 @@ static __always_inline int into_tunnel(struct __sk_buff *skb, __be32 node, __u32
 	bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0);
 	if (set_tunnel(skb, node, vni))
 		return TC_ACT_SHOT;
-	skb->mark |= MARK_BYPASS;
+	skb->mark |= MARK_ADDRESSED;
 	return bpf_redirect(s->tunnel_ifindex, 0);
 }
 
