@@ -371,7 +371,7 @@ def test_a_udp_flow_does_not_outlive_its_endpoint(scene: Scene) -> None:
 
 
 def test_a_health_check_port_answers_for_its_service_and_closes_with_it(node: Namespace) -> None:
-    """A balancer hears 200 where there is an endpoint and 503 where there is none, and nothing once the Service is gone."""
+    """A balancer hears 200 where an endpoint is, 503 where there is none, and nothing once the Service is gone."""
     hands = kernel.Kernel()
     with node.inside():
         for endpoints, status in ((1, 200), (0, 503)):
