@@ -97,7 +97,7 @@ class Server:
         if path == "/version":
             return _json(discovery.VERSION)
         if path.startswith("/openapi/"):
-            return _openapi(path)
+            return _openapi(path, request.headers.get("Accept", ""))
         return _discovered(request, path)
 
     async def _resource(self, request: web.Request, target: targets.Target) -> web.StreamResponse:
@@ -148,7 +148,11 @@ def _json(value: Json, content_type: str = decoding.JSON) -> web.Response:
     return web.Response(body=rendering.encoded(value, negotiation.Form()), headers={"Content-Type": content_type})
 
 
-def _openapi(path: str) -> web.Response:
+def _openapi(path: str, accept: str) -> web.Response:
+    if path == "/openapi/v2":
+        if "protobuf" in accept:
+            return web.Response(body=openapi.OLD_BINARY, headers={"Content-Type": openapi.OLD_BINARY_TYPE})
+        return _json(openapi.old())
     if path == "/openapi/v3":
         # The recorded server says text/plain of this one document.
         return _json(openapi.index(), "text/plain; charset=utf-8")

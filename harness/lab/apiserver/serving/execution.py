@@ -54,8 +54,9 @@ async def answer(request: web.Request, folder: Path, pod: Object) -> web.StreamR
     Raises:
         Refusal: The client speaks another protocol, the query is wrong, or the kubelet refuses.
     """
-    _check_protocol(request)
+    # In this order: a client that is refused asks again in its other protocol, and shows that answer.
     asked = request_of(pod, request)
+    _check_protocol(request)
     node = pod["spec"].get("nodeName")
     if not node:
         raise statuses.bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")

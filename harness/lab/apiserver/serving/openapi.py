@@ -20,6 +20,20 @@ _TYPES = {"str": "string", "int": "integer", "bool": "boolean", "float": "number
           "date": "string", "bytes": "string"}  # fmt: skip
 
 
+OLD_BINARY_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+OLD_BINARY = b"\x0a\x032.0"
+"""The document of ``old`` in the binary form that kubectl asks for: its first field, the version."""
+
+
+def old() -> Object:
+    """``/openapi/v2``: a document without definitions.
+
+    kubectl asks for it when the newer ones don't know a kind, or before v1.27 always, and skips its own validation of
+    kinds that are not in it: the server's validation is the one that counts.
+    """
+    return {"swagger": "2.0", "info": {"title": "Kubernetes", "version": "v1.36.2"}, "paths": {}, "definitions": {}}
+
+
 def document_names() -> dict[str, str]:
     """Each document's name and the group that it describes."""
     return {"api/v1": ""} | {f"apis/{name}/v1": name for name in registry.GROUPS}
