@@ -77,6 +77,9 @@ def running(
         yield started.state
     finally:
         stop(started.state.name, root=started.state.directory.parent, leash=started.leash)
+        if started.process is not None:
+            # It has ended; without this, its Popen would warn that it has not.
+            started.process.wait(timeouts.DEFAULT.lab_down_s)
 
 
 def start(
