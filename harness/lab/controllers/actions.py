@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -75,11 +75,8 @@ class Delete:
 Action = Create | Patch | Replace | Delete
 
 
-class Reconciler(Protocol):
-    """The shape of every controller: pure, from what is observed to what is to be written."""
-
-    def __call__(self, view: View, now: str) -> list[Action]:
-        """The writes that are due; ``now`` is the time for conditions, as the API writes times."""
+Reconciler = Callable[[View, str], list[Action]]
+"""The shape of every controller: pure, from what is observed, and the time as the API writes it, to the writes due."""
 
 
 def perform(client: api.Api, action: Action) -> Object:

@@ -17,6 +17,8 @@ from harness.lab.controllers import actions, metadata, paths
 Object = dict[str, Any]
 
 NOW = "2026-11-23T06:00:00Z"
+NAMESPACE = "test"
+"""Where pods and workloads are."""
 _WITH_GENERATION = {
     paths.DEPLOYMENTS,
     paths.REPLICASETS,
@@ -218,18 +220,18 @@ def three_nodes(cluster: FakeCluster) -> None:
     cluster.add(paths.NODES, node("kind-worker2", "172.18.0.4"))
 
 
-def pod(name: str, namespace: str = "test", **spec: object) -> Object:
+def pod(name: str, **spec: object) -> Object:
     """A pod that nobody owns."""
     full = {"containers": [{"name": "main", "image": "sourceip/tools"}], **spec}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": name}},
         "spec": full,
     }
 
 
-def workload(kind: str, name: str, namespace: str = "test", **spec: object) -> Object:
+def workload(kind: str, name: str, **spec: object) -> Object:
     """A Deployment or DaemonSet of one container, labelled by its name."""
     template = {
         "metadata": {"labels": {"app": name}},
@@ -238,6 +240,6 @@ def workload(kind: str, name: str, namespace: str = "test", **spec: object) -> O
     return {
         "apiVersion": "apps/v1",
         "kind": kind,
-        "metadata": {"name": name, "namespace": namespace},
+        "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {"selector": {"matchLabels": {"app": name}}, "template": template, **spec},
     }
