@@ -37,6 +37,10 @@ class Client:
         self._timeout_s = timeout_s
         self._resources: dict[tuple[str, str], tuple[str, bool]] = {}
 
+    def close(self) -> None:
+        """Close the connections that are kept for further requests."""
+        self._pool.clear()
+
     @property
     def configuration(self) -> Any:  # noqa: ANN401
         """The package's own configuration, for the WebSocket of ``exec``."""

@@ -47,7 +47,9 @@ def run(
         )
     except (websocket.WebSocketException, OSError) as error:
         raise _refusal(where, error) from error
-    with contextlib.closing(socket):
+    # The package's close() leaves the TCP connection to the garbage collector where the other side closed first.
+    with contextlib.ExitStack() as stack, contextlib.closing(socket):
+        stack.callback(socket.sock.shutdown)
         try:
             socket.run_forever(timeout=timeout_s)
         except (websocket.WebSocketException, OSError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import threading
 import uuid
@@ -30,6 +31,8 @@ _STREAK = 3
 _LOG_S = 5.0
 
 Object = dict[str, Any]
+Rules = dict[tuple[str, str], tuple[str, ...]]
+"""A node's rules by table and chain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +129,7 @@ class Cluster:
             for pod in self.pods("calico-system", "k8s-app=calico-node")
         }
 
-    def kube_proxy_rules(self) -> dict[str, dict[tuple[str, str], tuple[str, ...]]]:
+    def kube_proxy_rules(self) -> dict[str, Rules]:
         """On each node kube-proxy's chains, and what jumps to them; chains have no order among each other."""
         return {
             node: {
@@ -145,11 +148,11 @@ class Cluster:
 @contextmanager
 def cluster(lab: state.LabState) -> Iterator[Cluster]:
     """A lab's API, its client's probe and its nodes."""
-    api = client.connect(lab.kubeconfig)
-    backend = api.items("/api/v1/namespaces/yaobank-customer/pods", {"labelSelector": "app=customer"})[0]
-    places = tuple(_place(item, backend["spec"]["nodeName"]) for item in api.items("/api/v1/nodes"))
-    with probing.running(provider.client_runner(lab)) as session:
-        yield Cluster(lab=lab, api=api, probe=session, places=places)
+    with contextlib.closing(client.connect(lab.kubeconfig)) as api:
+        backend = api.items("/api/v1/namespaces/yaobank-customer/pods", {"labelSelector": "app=customer"})[0]
+        places = tuple(_place(item, backend["spec"]["nodeName"]) for item in api.items("/api/v1/nodes"))
+        with probing.running(provider.client_runner(lab)) as session:
+            yield Cluster(lab=lab, api=api, probe=session, places=places)
 
 
 def _place(item: Object, backend: str) -> Place:
