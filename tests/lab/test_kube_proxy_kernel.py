@@ -139,7 +139,7 @@ def saved_text(node: Namespace) -> str:
     for name in ("filter", "nat"):
         with node.inside():
             printed = process.run(["iptables-save", "-t", name]).text
-        kept = (line.rstrip() for line in printed.splitlines() if line.startswith((":KUBE-", "-A KUBE-")))
+        kept = (line for line in printed.splitlines() if line.startswith((":KUBE-", "-A KUBE-")))
         text += "\n".join([f"*{name}", *kept, "COMMIT"]) + "\n"
     return text
 

@@ -98,6 +98,7 @@ class Agent:
     def run(self) -> None:
         """Follow the cluster until ``stop``."""
         self._counters = self._hands.counters()
+        log.info("iptables mode on node %s, counters: %s", self._node_name, ", ".join(sorted(self._counters)) or "none")
         pauses = _pauses()
         timeout_s = RESYNC_S
         while not self._stopping:

