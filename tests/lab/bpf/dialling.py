@@ -18,6 +18,7 @@ def dial(
     protocol: str,
     *,
     octets: int = 0,
+    upload: int = 0,
     source_port: int = 0,
     timeout_s: float = ANSWERED_S,
 ) -> str:
@@ -30,6 +31,7 @@ def dial(
         port: What it dials.
         protocol: ``TCP`` (or ``HTTP``), ``UDP`` for a connected socket, ``UDP-unconnected``.
         octets: How many octets the answer has besides.
+        upload: How many octets the question has besides.
         source_port: The client's port; 0 for any.
         timeout_s: Seconds until there is no answer.
     """
@@ -43,9 +45,10 @@ def dial(
             dialling.bind(("0.0.0.0", source_port))
         try:
             if stream:
-                answer = _stream(dialling, (address, port), octets)
+                answer = _stream(dialling, (address, port), octets, upload)
             else:
-                answer = _datagram(dialling, (address, port), octets, connected=protocol == "UDP")
+                question = f"{octets} ".encode() + b" " * upload
+                answer = _datagram(dialling, (address, port), question, connected=protocol == "UDP")
         except ConnectionRefusedError:
             return REFUSED
         except ConnectionResetError:
@@ -58,17 +61,16 @@ def dial(
     return line.split()[0].decode()
 
 
-def _stream(dialling: socket.socket, service: tuple[str, int], octets: int) -> bytes:
+def _stream(dialling: socket.socket, service: tuple[str, int], octets: int, upload: int) -> bytes:
     dialling.connect(service)
-    dialling.sendall(f"{octets}\n".encode())
+    dialling.sendall(f"{octets} {upload}\n".encode() + b"y" * upload)
     answer = b""
     while data := dialling.recv(1 << 20):
         answer += data
     return answer
 
 
-def _datagram(dialling: socket.socket, service: tuple[str, int], octets: int, *, connected: bool) -> bytes:
-    question = f"{octets}\n".encode()
+def _datagram(dialling: socket.socket, service: tuple[str, int], question: bytes, *, connected: bool) -> bytes:
     if connected:
         dialling.connect(service)
         dialling.send(question)

@@ -13,7 +13,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +38,8 @@ PODS = {
 }
 HOSTS = {"host-cp": "kind-control-plane", "host-w1": "kind-worker", "host-w2": "kind-worker2"}
 POD_MTU = 1450
+ECHO, CUSTOMER, HOST_ECHO = ("10.244.162.135", 8080), ("10.244.162.134", 80), ("172.18.0.3", 8080)
+SERVERS = (("self-echo", *ECHO), ("self-customer", *CUSTOMER), ("kind-worker", *HOST_ECHO))
 
 
 def nodes() -> tuple[dataplane.Node, ...]:
@@ -234,8 +236,20 @@ def _plane(world: World, name: str, attach: dataplane.Attach) -> None:
     )
 
 
+@contextlib.contextmanager
+def served(place: World, listening: Iterable[tuple[str, str, int]]) -> Iterator[None]:
+    """Echo servers at (namespace, address, port)."""
+    with contextlib.ExitStack() as stack:
+        for space, address, port in listening:
+            stack.callback(Server(place.spaces[space], address, port).close)
+        yield
+
+
 class Server:
-    """An echo server: it answers with the address it sees, and for TCP with as many octets as it is asked for."""
+    """An echo server: it answers with the address it sees and as many octets as it is asked for.
+
+    A question is a line with that number; over TCP a second number says how many octets follow the line.
+    """
 
     def __init__(self, space: namespaces.Namespace, address: str, port: int) -> None:
         with space.inside():
@@ -270,9 +284,10 @@ class Server:
     def _answer(self, connection: socket.socket, peer: tuple[str, int]) -> None:
         with connection, contextlib.suppress(OSError):
             connection.settimeout(5)
-            wanted = connection.makefile("rb").readline()
-            if wanted:
-                connection.sendall(f"{peer[0]} {peer[1]}\n".encode() + b"x" * int(wanted))
+            question = connection.makefile("rb")
+            octets, _, follow = question.readline().partition(b" ")
+            if octets and len(question.read(int(follow or 0))) == int(follow or 0):
+                connection.sendall(f"{peer[0]} {peer[1]}\n".encode() + b"x" * int(octets))
 
     def _echo(self) -> None:
         data, peer = self._udp.recvfrom(65535)
