@@ -11,6 +11,7 @@ compares the file with the package that is installed. Each type is a mapping fro
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import json
 import re
 from pathlib import Path
@@ -19,10 +20,17 @@ from typing import Any
 from harness.lab.apiserver import registry
 
 PATH = Path(__file__).with_name("built_in.json")
+MADE_FROM = "37"
+"""The major version of the package that the file was made from."""
 _LIST = re.compile(r"^[Ll]ist\[(.+)\]$")
 _DICT = re.compile(r"^[Dd]ict[\[(]str, ?(.+)[\])]$")
 _EXTRA = ("V1Binding", "V1Scale", "V1DeleteOptions")
 _SIMPLE = frozenset({"str", "int", "bool", "float", "object", "datetime", "date", "bytes"})
+
+
+def package_version() -> str:
+    """The major version of the package that is installed."""
+    return importlib.metadata.version("kubernetes").partition(".")[0]
 
 
 def compact(name: str) -> str:
