@@ -25,19 +25,25 @@ from harness.lab.controllers import (
 )
 from harness.lab.controllers.operator import installation, kube_proxy
 
-# In the order in which one's writes are the next one's input, so that a pass carries a change all the way down.
-CONTROLLERS: tuple[tuple[str, actions.Reconciler], ...] = (
-    ("namespace", namespaces.reconcile),
-    ("nodeipam", nodes.reconcile),
-    ("tigera-operator", installation.reconcile),
-    ("kube-proxy-management", kube_proxy.reconcile),
-    ("deployment", deployments.reconcile),
-    ("replicaset", replicasets.reconcile),
-    ("daemonset", daemonsets.reconcile),
-    ("scheduler", scheduler.reconcile),
-    ("endpointslice", endpointslices.reconcile),
-    ("garbage-collector", garbage.reconcile),
-)
+
+def controllers(authority: str) -> list[tuple[str, actions.Reconciler]]:
+    """All controllers, in the order in which one's writes are the next one's input.
+
+    Args:
+        authority: The cluster's certificate authority, as PEM.
+    """
+    return [
+        ("nodeipam", nodes.reconcile),
+        ("tigera-operator", installation.reconcile),
+        ("kube-proxy-management", kube_proxy.reconcile),
+        ("deployment", deployments.reconcile),
+        ("replicaset", replicasets.reconcile),
+        ("daemonset", daemonsets.reconcile),
+        ("scheduler", scheduler.reconcile),
+        ("endpointslice", endpointslices.reconcile),
+        ("namespace", namespaces.reconciler(authority)),
+        ("garbage-collector", garbage.reconcile),
+    ]
 
 
 def main(argv: list[str]) -> int:
@@ -47,7 +53,8 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     client = api.Api.from_kubeconfig(options.dir / "agents" / "controller-manager.kubeconfig", agent="controllers")
-    runner = loop.Loop(client, cache.Cache(client, paths.WATCHED), CONTROLLERS)
+    authority = (options.dir / "pki" / "ca.pem").read_text()
+    runner = loop.Loop(client, cache.Cache(client, paths.WATCHED), controllers(authority))
     # Nothing needs to be put away: every write is whole, and the next start carries on from what the API says.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     runner.run()

@@ -72,7 +72,16 @@ class Delete:
     unless: Sequence[tuple[str, str, str, str]] = field(default=())
 
 
-Action = Create | Patch | Replace | Delete
+@dataclass(frozen=True, kw_only=True)
+class DeleteAll:
+    """DELETE a whole collection of one namespace, of a kind that the controllers keep no copy of."""
+
+    path: str
+    namespace: str
+    name: str = ""
+
+
+Action = Create | Patch | Replace | Delete | DeleteAll
 
 
 Reconciler = Callable[[View, str], list[Action]]
@@ -100,3 +109,5 @@ def perform(client: api.Api, action: Action) -> Object:
             return client.update(target, action.body)
         case Delete():
             return client.delete(paths.single(action.path, action.name, action.namespace))
+        case DeleteAll():
+            return client.delete(paths.collection(action.path, action.namespace))

@@ -119,9 +119,7 @@ def now() -> str:
 
 
 def _words(action: actions.Action) -> str:
-    name = (
-        action.body["metadata"].get("generateName") or action.body["metadata"].get("name")
-        if isinstance(action, actions.Create)
-        else action.name
-    )
-    return f"{type(action).__name__} {paths.single(action.path, str(name), action.namespace)}"
+    name = action.name
+    if isinstance(action, actions.Create) and not name:
+        name = action.body["metadata"].get("generateName") or action.body["metadata"].get("name", "")
+    return f"{type(action).__name__} {paths.single(action.path, name, action.namespace)}"

@@ -39,6 +39,14 @@ WATCHED = CORE + CALICO
 NAMESPACED = tuple(path for path in CORE if path not in (NAMESPACES, NODES))
 """Those whose objects live in a namespace, in the order in which a namespace is emptied."""
 
+UNWATCHED = (
+    "/api/v1/endpoints",
+    "/api/v1/events",
+    "/apis/apps/v1/controllerrevisions",
+    "/apis/coordination.k8s.io/v1/leases",
+)
+"""What else lives in namespaces; no controller reads it, but it goes with its namespace."""
+
 
 def collection(path: str, namespace: str = "") -> str:
     """The path of that collection in one namespace."""

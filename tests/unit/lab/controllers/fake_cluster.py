@@ -37,6 +37,7 @@ class FakeCluster:
     def __init__(self) -> None:
         self.objects: dict[str, dict[tuple[str, str], Object]] = {path: {} for path in paths.WATCHED}
         self.history: list[tuple[str, Object]] = []
+        self.emptied: set[tuple[str, str]] = set()
         self.now = NOW
         self._version = 100
 
@@ -112,6 +113,8 @@ class FakeCluster:
                 self.patch(action.path, action.name, action.body, action.namespace, action.subresource)
             case actions.Replace(path=paths.NAMESPACES, subresource="finalize"):
                 self._found(paths.NAMESPACES, action.name, "")
+                if self._left_in(action.name):
+                    raise errors.ApiError(409, "Conflict", f"{action.name} is not empty")
                 if not action.body["spec"]["finalizers"]:
                     del self.objects[paths.NAMESPACES]["", action.name]
             case actions.Delete():
@@ -119,6 +122,8 @@ class FakeCluster:
                     raise errors.ApiError(409, "Conflict", f"another {action.name}")
                 if not any(self._is(*owner) for owner in action.unless):
                     self.delete(action.path, action.name, action.namespace)
+            case actions.DeleteAll(path=path, namespace=namespace) if path in paths.UNWATCHED:
+                self.emptied.add((path, namespace))
             case _:
                 raise errors.ApiError(404, "NotFound", f"the server does not know {action}")
 
@@ -182,6 +187,9 @@ class FakeCluster:
     def _is(self, path: str, name: str, namespace: str, uid: str) -> bool:
         item = self.objects[path].get((namespace, name))
         return item is not None and metadata.uid(item) == uid
+
+    def _left_in(self, namespace: str) -> list[str]:
+        return [path for path, held in self.objects.items() if any(key[0] == namespace for key in held)]
 
     def _go_if_released(self, path: str, item: Object) -> None:
         if metadata.deleting(item) and not item["metadata"].get("finalizers") and path != paths.NAMESPACES:
