@@ -46,9 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(name, words[len(name) :])
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has left, as `head` does.
-        return 1
 
 
 def _run(name: tuple[str, ...], words: Sequence[str]) -> int:
@@ -64,7 +61,10 @@ def _run(name: tuple[str, ...], words: Sequence[str]) -> int:
         code: int = command.run(parser.parse_args(words))
     except (errors.UsageError, errors.CapabilityMissing) as error:
         return _complain(error, USAGE_ERROR)
-    except errors.HarnessError as error:
+    except BrokenPipeError:
+        # The reader of our output has left, as `head` does.
+        return 1
+    except (errors.HarnessError, OSError) as error:
         return _complain(error, 1)
     return code
 

@@ -120,9 +120,21 @@ def start(
         launch = _Launch(lab, yaobank=yaobank, detached=detached)
         launch.follow(say or (lambda _text: None), interrupted, wakeup)
         return launch.handed_over(detached=detached)
+    except OSError as error:
+        _undo(lab, launch)
+        full = _of_disk(str(error), lab)
+        if full is None:
+            raise
+        raise full from error
     except BaseException:
         _undo(lab, launch)
         raise
+
+
+def _of_disk(text: str, lab: state.LabState) -> errors.UsageError | None:
+    """The error for the one who named the state directory, if it is full."""
+    full = os.strerror(errno.ENOSPC)
+    return errors.UsageError(f"state directory {lab.directory}: {full}") if full in text else None
 
 
 def _undo(lab: state.LabState, launch: _Launch | None) -> None:
@@ -203,7 +215,7 @@ class _Launch:
     """The owner while it starts, seen from outside: its process, the leash and its progress."""
 
     def __init__(self, lab: state.LabState, *, yaobank: bool, detached: bool) -> None:
-        self._directory = lab.directory
+        self._lab = lab
         self._pending = b""
         leash_in, self._leash = os.pipe2(os.O_CLOEXEC)
         self._progress, progress_out = os.pipe2(os.O_CLOEXEC)
@@ -246,15 +258,14 @@ class _Launch:
 
     def _heed(self, message: dict[str, Any], say: Say) -> bool:
         if "error" in message:
-            kind = errors.UsageError if message.get("usage") else errors.HarnessError
-            raise kind(message["error"])
+            raise _of_disk(message["error"], self._lab) or errors.HarnessError(message["error"])
         if "say" in message:
             say(message["say"])
         return bool(message.get("ready"))
 
     def handed_over(self, *, detached: bool) -> Started:
         """The ready lab, let go or kept on the leash."""
-        lab = state.read(self._directory)
+        lab = state.read(self._lab.directory)
         os.close(self._progress)
         if not detached:
             return Started(state=lab, process=self._process, leash=self._leash)

@@ -8,6 +8,7 @@ directory itself, so that no lock file stays behind.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -29,6 +30,8 @@ DEFAULT_ROOT = Path("/run/sourceip")
 ROOT_VARIABLE = "SOURCEIP_STATE_DIR"
 # This file says that the lab made the directory of all labs, so that it may remove it too.
 _MADE = ".made-by-sourceip"
+NEEDED_BYTES = 4 * 1024 * 1024
+"""Room that a lab must find for its state: about 1 MiB, and logs of a while."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
@@ -138,8 +141,7 @@ def checked_name(name: str) -> str:
 def locked(root: Path) -> Iterator[None]:
     """Hold the directory of all labs, made if it is not there, and removed at the end if it was made and is empty."""
     while True:
-        _make(root)
-        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = _made(root)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         # Someone else may have removed it between the opening and the lock.
         if root.exists() and root.stat().st_ino == os.fstat(descriptor).st_ino:
@@ -152,13 +154,13 @@ def locked(root: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _make(root: Path) -> None:
+def _made(root: Path) -> int:
     # Its parents are not made: what was not there before would have to be removed again too.
     try:
-        root.mkdir(mode=0o755)
-        (root / _MADE).touch()
-    except FileExistsError:
-        pass
+        with contextlib.suppress(FileExistsError):
+            root.mkdir(mode=0o755)
+            (root / _MADE).touch()
+        return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise errors.UsageError(f"state directory {root}: {error.strerror}") from error
 
@@ -246,12 +248,21 @@ def claim(state: LabState) -> None:
                 f"name {state.name!r} is taken: end that lab with: sourceip lab down --name {state.name}"
             )
         _claim_cgroup(state.name)
+        _require_space(root)
         try:
             state.directory.mkdir(mode=0o755)
             write(state)
         except OSError as error:
             shutil.rmtree(state.directory, ignore_errors=True)
             raise errors.UsageError(f"state directory {state.directory}: {error.strerror}") from error
+
+
+def _require_space(root: Path) -> None:
+    disk = os.statvfs(root)
+    free = disk.f_bavail * disk.f_frsize
+    if free < NEEDED_BYTES:
+        why = f"{free // 1024} KiB are free, a lab needs {NEEDED_BYTES // 1024}"
+        raise errors.UsageError(f"state directory {root}: {os.strerror(errno.ENOSPC)}: {why}")
 
 
 def _claim_cgroup(name: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import threading
 from dataclasses import dataclass
 
 from harness.lab.kubelet import logs
+
+log = logging.getLogger("harness.lab.kubelet")
 
 _CHUNK = 65536
 
@@ -75,7 +78,11 @@ class Pump:
             if not data:
                 self._close(descriptor)
                 return
-            source.writer.take(data)
+            try:
+                source.writer.take(data)
+            except OSError as error:
+                # A full disk costs the log, not the container.
+                log.error("log %s: %s", source.writer.path, error)
 
     def _close(self, descriptor: int) -> None:
         with self._lock:

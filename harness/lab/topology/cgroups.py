@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.core import errors
 from harness.lab.topology import kernel
 
 MOUNT = Path("/run/lab/cgroup")
@@ -32,9 +33,14 @@ def hierarchy() -> Iterator[Path]:
     """The root of the cgroup v2 hierarchy, for one who is outside the lab and changes no mount table.
 
     Raises:
-        OSError: The kernel has no cgroup v2, is older than Linux 5.2, or the caller may not mount.
+        CapabilityMissing: The kernel has no cgroup v2, is older than Linux 5.2, or the caller may not mount.
     """
-    descriptor = kernel.detached_mount("cgroup2")
+    try:
+        descriptor = kernel.detached_mount("cgroup2")
+    except PermissionError as error:
+        raise errors.CapabilityMissing("mounts", f"{error.strerror}", "needs root with CAP_SYS_ADMIN") from error
+    except OSError as error:
+        raise errors.CapabilityMissing("cgroup v2", f"{error.strerror}", "needs Linux 5.2 or newer") from error
     try:
         yield Path(f"/proc/self/fd/{descriptor}")
     finally:
