@@ -10,6 +10,7 @@ import pytest
 from harness.lab.apiserver import operations, options, patching, registry, statuses, store
 
 Object = dict[str, Any]
+Json = Any
 
 NOW = datetime.datetime(2026, 11, 23, 6, 15, 8, tzinfo=datetime.UTC)
 SPEC: Object = {"containers": [{"name": "c", "image": "sip/none:1"}]}
@@ -29,7 +30,7 @@ class Cluster:
         self.warnings = options.Warnings()
         self.create("namespaces", {"metadata": {"name": "demo"}}, namespace="")
 
-    def create(self, plural: str, item: Object, *, namespace: str = "demo", **wanted: Any) -> Object:
+    def create(self, plural: str, item: Object, *, namespace: str = "demo", **wanted: Json) -> Object:
         """POST."""
         row = resource(plural)
         given = {"apiVersion": row.group_version, "kind": row.kind, **item}
@@ -49,32 +50,32 @@ class Cluster:
         self,
         plural: str,
         name: str,
-        value: Any,
+        value: Json,
         *,
         kind: patching.PatchKind = "merge",
         namespace: str = "demo",
         subresource: str = "",
-        **wanted: Any,
+        **wanted: Json,
     ) -> Object:
         """PATCH."""
         row, patch = resource(plural), patching.Patch(kind=kind, value=value)
         write = options.Write(**wanted)
         return self.api.patch(row, namespace, name, patch, write, self.warnings, subresource)[0]
 
-    def delete(self, plural: str, name: str, *, namespace: str = "demo", **wanted: Any) -> tuple[Object, bool]:
+    def delete(self, plural: str, name: str, *, namespace: str = "demo", **wanted: Json) -> tuple[Object, bool]:
         """DELETE; the last state and whether it is gone."""
         return self.api.deleter.delete(resource(plural), namespace, name, options.Delete(**wanted))
 
-    def service(self, name: str = "s", **spec: Any) -> Object:
+    def service(self, name: str = "s", **spec: Json) -> Object:
         """A Service with one port, if nothing else is said."""
         wanted = {"ports": [{"port": 80}], **spec}
         return self.create("services", {"metadata": {"name": name}, "spec": wanted})
 
-    def pod(self, name: str = "p", **spec: Any) -> Object:
+    def pod(self, name: str = "p", **spec: Json) -> Object:
         """A pod with one container, if nothing else is said."""
         return self.create("pods", {"metadata": {"name": name}, "spec": {**SPEC, **spec}})
 
-    def deployment(self, name: str = "d", **spec: Any) -> Object:
+    def deployment(self, name: str = "d", **spec: Json) -> Object:
         """A Deployment of that pod."""
         return self.create("deployments", {"metadata": {"name": name}, "spec": {**workload(), **spec}})
 

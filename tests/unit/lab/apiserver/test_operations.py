@@ -67,7 +67,7 @@ def test_custom_objects_are_updated_only_under_their_version(api: cluster.Cluste
     """A custom kind allows no unconditional update."""
     api.create("ippools", {"metadata": {"name": "p"}, "spec": {"cidr": "10.0.0.0/8"}}, namespace="")
     item = {"apiVersion": "crd.projectcalico.org/v1", "kind": "IPPool", "metadata": {"name": "p"}}
-    with pytest.raises(statuses.Refusal, match="metadata.resourceVersion: Invalid value: 0"):
+    with pytest.raises(statuses.Refusal, match="Invalid value: 0: must be specified for an update"):
         api.put("ippools", item, namespace="")
 
 
@@ -145,7 +145,7 @@ def test_server_side_apply_makes_changes_and_conflicts(api: cluster.Cluster) -> 
     made = api.patch("configmaps", "c", item, kind="apply", manager="one")
     assert [entry["manager"] for entry in made["metadata"]["managedFields"]] == ["one"]
     other = item | {"data": {"a": "2"}}
-    with pytest.raises(statuses.Refusal, match='Apply failed with 1 conflict: conflict with "one": .data.a'):
+    with pytest.raises(statuses.Refusal, match='Apply failed with 1 conflict: conflict with "one"'):
         api.patch("configmaps", "c", other, kind="apply", manager="two")
     assert api.patch("configmaps", "c", other, kind="apply", manager="two", force=True)["data"] == {"a": "2"}
 

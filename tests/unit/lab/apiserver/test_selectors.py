@@ -64,7 +64,7 @@ def test_field_selectors_select(selector: str, *, matches: bool) -> None:
 
 def test_a_field_that_selects_nothing_is_refused() -> None:
     """Kinds have few fields that they can be selected by."""
-    with pytest.raises(statuses.Refusal, match="field label not supported: spec.image"):
+    with pytest.raises(statuses.Refusal, match="field label not supported: spec"):
         selectors.predicate("", "spec.image=x", cluster.resource("pods"))
-    with pytest.raises(statuses.Refusal, match='"data" is not a known field selector: only "metadata.name"'):
+    with pytest.raises(statuses.Refusal, match='"data" is not a known field selector: only'):
         selectors.predicate("", "data=x", cluster.resource("configmaps"))

@@ -9,6 +9,8 @@ import pytest
 from harness.lab.apiserver import listing, options, statuses, store
 from tests.unit.lab.apiserver import cluster
 
+Json = Any
+
 KIND = ("", "configmaps")
 
 
@@ -59,7 +61,7 @@ def test_a_listener_hears_until_it_ends() -> None:
     assert heard == [2]
 
 
-def _listed(api: cluster.Cluster, namespace: str = "demo", **wanted: Any) -> listing.Page:
+def _listed(api: cluster.Cluster, namespace: str = "demo", **wanted: Json) -> listing.Page:
     return api.api.list(cluster.resource("configmaps"), namespace, options.Listing(**wanted))
 
 
