@@ -61,5 +61,5 @@ def staged(cluster: Cluster) -> Iterator[scene.Scene]:
         ProbeError: The probe did not start at the client's place.
     """
     api = client.connect(cluster.kubeconfig, cluster.context)
-    with probing.running(cluster.runner) as probe:
+    with contextlib.closing(api), probing.running(cluster.runner) as probe:
         yield scene.Scene(api=api, probe=probe, who=cluster.who, gateway=cluster.gateway, patience=cluster.patience)

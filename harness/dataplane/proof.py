@@ -79,15 +79,15 @@ def text(found: Sequence[InForce]) -> str:
 
 
 def _agents(api: client.Client) -> Mapping[str, str]:
-    """The ready calico-node pod of each node; a rollout replaces them one by one."""
+    """The calico-node pod of each node, even one that says it is not ready: its kernel is what counts."""
     pods = api.items(f"/api/v1/namespaces/{_NAMESPACE}/pods", _SELECTOR)
-    return {item["spec"]["nodeName"]: item["metadata"]["name"] for item in pods if conditions.pod_is_ready(item)}
+    return {item["spec"]["nodeName"]: item["metadata"]["name"] for item in pods if conditions.pod_is_running(item)}
 
 
 def _ask(api: client.Client, node: facts.Node, agents: Mapping[str, str], ports: frozenset[int]) -> InForce:
     pod = agents.get(node.name)
     if pod is None:
-        return _silent(node, ports, "no calico-node pod is ready")
+        return _silent(node, ports, "no calico-node pod is running")
     try:
         nat = _run(api, pod, ("iptables-save", "-t", "nat"), check=True)
         dump = _run(api, pod, ("calico-node", "-bpf", "nat", "dump"), check=False)

@@ -47,3 +47,8 @@ def pod_is_ready(obj: Object) -> bool:
     conditions = obj.get("status", {}).get("conditions") or ()
     ready = any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
     return ready and "deletionTimestamp" not in obj["metadata"]
+
+
+def pod_is_running(obj: Object) -> bool:
+    """The pod runs and is not being deleted, ready or not."""
+    return obj.get("status", {}).get("phase") == "Running" and "deletionTimestamp" not in obj["metadata"]

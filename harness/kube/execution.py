@@ -1,18 +1,24 @@
-"""Running a program in a pod, through the API's exec."""
+"""Running a program in a pod, through the API's exec: Kubernetes' remote command protocol over a WebSocket.
+
+A message's first byte is its channel. The package's own WebSocket client can't bound its handshake, so a node that
+has stopped answering would hold a run for ever; this one keeps one deadline from the handshake to the end.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import shlex
-from collections.abc import Sequence
+import ssl
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from harness.core import errors, process
 from harness.kube import client
 
 _STDOUT, _STDERR, _ERROR = 1, 2, 3
+_PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
 
 
 def run(
@@ -32,42 +38,94 @@ def run(
         CommandError: The program failed (with ``check``).
         CommandTimeout: It did not end in time.
     """
-    # The WebSocket library is the kubernetes package's own dependency and raises nothing better than its base class.
-    import websocket
-    from kubernetes.stream import ws_client
-
     path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/exec"
     params = [("container", container), ("stdout", "true"), ("stderr", "true"), *(("command", word) for word in argv)]
-    where = f"exec in {namespace}/{pod}"
-    # The package's class carries no types.
-    connect: Any = ws_client.WSClient
-    try:
-        socket = connect(
-            api.configuration, _websocket_url(api.url(path, params)), api.authorization(), False, binary=True
-        )
-    except (websocket.WebSocketException, OSError) as error:
-        raise _refusal(where, error) from error
-    # The package's close() leaves the TCP connection to the garbage collector where the other side closed first.
-    with contextlib.ExitStack() as stack, contextlib.closing(socket):
-        stack.callback(socket.sock.shutdown)
-        try:
-            socket.run_forever(timeout=timeout_s)
-        except (websocket.WebSocketException, OSError) as error:
-            raise errors.ApiError(0, "Unreachable", f"{where}: {error}") from error
-        out, err = bytes(socket.read_channel(_STDOUT)), bytes(socket.read_channel(_STDERR))
-        if socket.is_open():
-            raise errors.CommandTimeout(argv, timeout_s, _text(out), _text(err))
-        code = exit_code(bytes(socket.read_channel(_ERROR)))
+    place = ("exec", "-n", namespace, pod, "--", *argv)
+    channels: dict[int, bytes] = {_STDOUT: b"", _STDERR: b"", _ERROR: b""}
+    with _translated(place, channels, timeout_s):
+        for channel, data in _messages(api, api.url(path, params), time.monotonic() + timeout_s):
+            channels[channel] = channels.get(channel, b"") + data
+    code = exit_code(channels[_ERROR])
     if check and code != 0:
-        raise errors.CommandError([*_place(namespace, pod), *argv], code, _text(out), _text(err))
-    return process.Completed(argv=tuple(argv), returncode=code, stdout=out, stderr=err)
+        raise errors.CommandError(place, code, _text(channels[_STDOUT]), _text(channels[_STDERR]))
+    return process.Completed(argv=tuple(argv), returncode=code, stdout=channels[_STDOUT], stderr=channels[_STDERR])
+
+
+def _messages(api: client.Client, url: str, deadline: float) -> Iterator[tuple[int, bytes]]:
+    """Every message of the exec, with its channel, until the server closes."""
+    # The WebSocket library is the kubernetes package's own dependency; it is loaded when it is needed.
+    import websocket
+
+    socket: Any = websocket.create_connection(
+        "ws" + url.removeprefix("http"),
+        timeout=_left(deadline),
+        header=[f"{name}: {value}" for name, value in api.authorization().items()],
+        subprotocols=_PROTOCOLS,
+        sslopt=tls_options(api.configuration),
+        **_proxy(api.configuration),
+    )
+    # The polite close waits for an answer; the server has said its last word, or never will.
+    with contextlib.ExitStack() as stack:
+        stack.callback(socket.shutdown)
+        while True:
+            socket.settimeout(_left(deadline))
+            opcode, data = socket.recv_data()
+            if opcode == websocket.ABNF.OPCODE_CLOSE:
+                return
+            if data:
+                yield data[0], data[1:]
+
+
+def tls_options(configuration: Any) -> dict[str, Any]:  # noqa: ANN401 - the package has no types
+    """How a WebSocket trusts the API and shows who it is, from the package's configuration. Pure."""
+    if not configuration.verify_ssl:
+        return {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
+    options: dict[str, Any] = {
+        "cert_reqs": ssl.CERT_REQUIRED,
+        "ca_certs": configuration.ssl_ca_cert,
+        "certfile": configuration.cert_file,
+        "keyfile": configuration.key_file,
+        "check_hostname": configuration.assert_hostname,
+        "server_hostname": getattr(configuration, "tls_server_name", None),
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _proxy(configuration: Any) -> dict[str, Any]:  # noqa: ANN401 - the package has no types
+    if not configuration.proxy:
+        # An empty host keeps the library from reading the environment, which the API client does not do either.
+        return {"http_no_proxy": ["*"]}
+    proxy = urlsplit(configuration.proxy)
+    return {"http_proxy_host": proxy.hostname, "http_proxy_port": proxy.port, "proxy_type": proxy.scheme or "http"}
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("no time left")
+    return left
+
+
+@contextlib.contextmanager
+def _translated(argv: Sequence[str], channels: dict[int, bytes], timeout_s: float) -> Iterator[None]:
+    """Turn what the WebSocket library and the sockets below it raise into the harness's own errors."""
+    import websocket
+
+    try:
+        yield
+    except (websocket.WebSocketTimeoutException, TimeoutError) as error:
+        raise errors.CommandTimeout(argv, timeout_s, _text(channels[_STDOUT]), _text(channels[_STDERR])) from error
+    except websocket.WebSocketBadStatusException as error:
+        raise client.failure(error.status_code, bytes(error.resp_body or b"")) from error
+    except (websocket.WebSocketException, OSError) as error:
+        raise errors.ApiError(0, "Unreachable", f"{' '.join(argv)}: {error}") from error
 
 
 def exit_code(status: bytes) -> int:
     """The exit code in the ``Status`` object that ends an exec.
 
     Raises:
-        ApiError: The program was never started, in the API's own words.
+        ApiError: The program was never started, in the API's own words, or the connection broke before its end.
     """
     try:
         found = json.loads(status)
@@ -82,22 +140,6 @@ def exit_code(status: bytes) -> int:
             int(found.get("code") or 500), str(found.get("reason") or "Unknown"), str(found.get("message"))
         )
     return codes[0]
-
-
-def _websocket_url(url: str) -> str:
-    return "ws" + url.removeprefix("http")
-
-
-def _refusal(where: str, error: Exception) -> errors.ApiError:
-    code = getattr(error, "status_code", None)
-    body = getattr(error, "resp_body", None)
-    if code is not None and body:
-        return client.failure(code, bytes(body))
-    return errors.ApiError(code or 0, "Unreachable", f"{where}: {error}")
-
-
-def _place(namespace: str, pod: str) -> tuple[str, ...]:
-    return tuple(shlex.split(f"exec -n {namespace} {pod} --"))
 
 
 def _text(data: bytes) -> str:
