@@ -13,7 +13,7 @@ import socket
 import struct
 import subprocess
 import termios
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from harness.core import errors, process
 from harness.lab.kubelet import containers, frames, runtime
 
 _CHUNK = 32768
+_PENDING_BYTES = 1 << 20
 _WAIT_FOR_OUTPUT_MS = 200
 """How long output is awaited after the process has ended, if something it left behind still holds the pipe."""
 
@@ -107,24 +108,22 @@ def _start_on_terminal(
 
 
 class _Carrier:
-    """Moves bytes between a connection and a session, in one thread."""
+    """Moves bytes between a connection and a session, in one thread that never blocks on either."""
 
     def __init__(self, connection: socket.socket, session: Session) -> None:
         self._connection = connection
         self._session = session
         self._parser = frames.Parser()
         self._pidfd = os.pidfd_open(session.child.pid)
-        self._poll = select.poll()
-        self._readers: dict[int, Callable[[], None]] = {
-            connection.fileno(): self._from_caller,
-            **{number: self._output_reader(number) for number in session.outputs},
-        }
+        self._pending = b""
+        self._input_ends = False
+        self._ended = False
         self._caller_left = False
+        if session.stdin is not None:
+            os.set_blocking(session.stdin, False)
 
     def run(self, rest: bytes) -> None:
         """Carry until the process has ended and its output is sent, or the caller has left."""
-        for descriptor in (*self._readers, self._pidfd):
-            self._poll.register(descriptor, select.POLLIN)
         try:
             self._take_frames(rest)
             self._carry()
@@ -135,18 +134,38 @@ class _Carrier:
             self._connection.sendall(frames.frame(frames.ERROR, json.dumps(status).encode()))
 
     def _carry(self) -> None:
-        ended = False
-        while not self._caller_left and not (ended and not self._session.outputs):
-            ready = [number for number, _ in self._poll.poll(_WAIT_FOR_OUTPUT_MS if ended else None)]
-            if ended and not ready:
+        while not self._caller_left and not (self._ended and not self._session.outputs):
+            poll = select.poll()
+            for number, mask in self._interests().items():
+                poll.register(number, mask)
+            ready = poll.poll(_WAIT_FOR_OUTPUT_MS if self._ended else None)
+            if self._ended and not ready:
                 return
-            for number in ready:
-                if number == self._pidfd:
-                    self._session.child.wait()
-                    self._poll.unregister(self._pidfd)
-                    ended = True
-                elif number in self._readers:
-                    self._readers[number]()
+            for number, what in ready:
+                self._act(number, what)
+
+    def _interests(self) -> dict[int, int]:
+        masks = dict.fromkeys(self._session.outputs, select.POLLIN)
+        if not self._ended:
+            masks[self._pidfd] = select.POLLIN
+        # A process that does not read holds back its caller, as a pipe would.
+        if len(self._pending) < _PENDING_BYTES:
+            masks[self._connection.fileno()] = select.POLLIN
+        if self._pending and self._session.stdin is not None:
+            masks[self._session.stdin] = masks.get(self._session.stdin, 0) | select.POLLOUT
+        return masks
+
+    def _act(self, number: int, what: int) -> None:
+        if number == self._pidfd:
+            self._session.child.wait()
+            self._ended = True
+        elif number == self._connection.fileno():
+            self._from_caller()
+        else:
+            if number == self._session.stdin and what & (select.POLLOUT | select.POLLERR):
+                self._write()
+            if number in self._session.outputs and what & ~select.POLLOUT:
+                self._read(number)
 
     def _from_caller(self) -> None:
         try:
@@ -160,49 +179,49 @@ class _Carrier:
 
     def _take_frames(self, data: bytes) -> None:
         for channel, content in self._parser.take(data):
-            if channel == frames.STDIN:
-                self._write(content)
+            if channel == frames.STDIN and self._session.stdin is not None:
+                self._input_ends = self._input_ends or not content
+                self._pending += content
+                self._write()
             elif channel == frames.RESIZE and self._session.terminal is not None:
                 _resize(self._session.terminal, content)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self) -> None:
         target = self._session.stdin
         if target is None:
             return
-        if not data:
-            self._close_input(target)
-            return
         try:
-            while data:
-                data = data[os.write(target, data) :]
+            while self._pending:
+                self._pending = self._pending[os.write(target, self._pending) :]
+        except BlockingIOError:
+            return
         except OSError:
             # The process no longer reads; what it does instead decides how this ends.
-            self._session.stdin = None
+            self._pending, self._input_ends = b"", True
+        if self._input_ends:
+            self._close_input(target)
 
     def _close_input(self, target: int) -> None:
         self._session.stdin = None
         if target == self._session.terminal:
-            os.write(target, b"\x04")
+            # A terminal has no end of its own; this is what a person would type.
+            with contextlib.suppress(OSError):
+                os.write(target, b"\x04")
         else:
             os.close(target)
 
-    def _output_reader(self, number: int) -> Callable[[], None]:
-        def read() -> None:
-            try:
-                data = os.read(number, _CHUNK)
-            except OSError:
-                # A terminal's master answers so when the last process on it is gone.
-                data = b""
-            if data:
-                self._connection.sendall(frames.frame(self._session.outputs[number], data))
-            else:
-                self._drop_output(number)
-
-        return read
-
-    def _drop_output(self, number: int) -> None:
-        self._poll.unregister(number)
-        del self._readers[number], self._session.outputs[number]
+    def _read(self, number: int) -> None:
+        try:
+            data = os.read(number, _CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            # A terminal's master answers so when the last process on it is gone.
+            data = b""
+        if data:
+            self._connection.sendall(frames.frame(self._session.outputs[number], data))
+            return
+        del self._session.outputs[number]
         if number != self._session.terminal:
             os.close(number)
 
@@ -212,10 +231,9 @@ class _Carrier:
             runtime.end(child, signal.SIGHUP if self._session.terminal is not None else signal.SIGKILL)
             runtime.end(child, signal.SIGKILL)
             child.wait()
-        numbers = {*self._session.outputs, self._session.stdin, self._session.terminal, self._pidfd}
-        for number in numbers - {None}:
-            with contextlib.suppress(OSError):
-                os.close(number or 0)
+        held = (*self._session.outputs, self._session.stdin, self._session.terminal, self._pidfd)
+        for number in {each for each in held if each is not None}:
+            os.close(number)
 
 
 def _resize(terminal: int, content: bytes) -> None:
