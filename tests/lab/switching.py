@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.clusters import lab as provider
-from harness.core import waiting
+from harness.core import errors, waiting
 from harness.dataplane import calico
 from harness.kube import client, execution, logs
 from harness.lab import state
@@ -29,6 +29,7 @@ SWITCH_S = 30.0
 _PAUSE_S = 0.02
 _STREAK = 3
 _LOG_S = 5.0
+_LAST_LINES = 12
 
 Object = dict[str, Any]
 Rules = dict[tuple[str, str], tuple[str, ...]]
@@ -91,14 +92,29 @@ class Cluster:
 
     def await_seen(self, wanted: Mapping[str, str]) -> None:
         """Wait until fresh connections show exactly this, several times in a row; WaitTimeout with what they showed."""
-        waiting.wait_until(
-            self.seen,
-            lambda found: found == wanted,
-            what=f"connections that show {dict(wanted)}",
-            timeout_s=SWITCH_S,
-            delay_s=_PAUSE_S,
-            successes=_STREAK,
-        )
+        try:
+            waiting.wait_until(
+                self.seen,
+                lambda found: found == wanted,
+                what=f"connections that show {dict(wanted)}",
+                timeout_s=SWITCH_S,
+                delay_s=_PAUSE_S,
+                successes=_STREAK,
+            )
+        except errors.WaitTimeout as error:
+            error.add_note(self.evidence())
+            raise
+
+    def evidence(self) -> str:
+        """What the cluster says of itself, and the agents' last words."""
+        said = [f"FelixConfiguration: {self.api.get(FELIX)['spec']}"]
+        for namespace, selector in (("kube-system", "k8s-app=kube-proxy"), ("calico-system", "k8s-app=calico-node")):
+            for pod in self.pods(namespace, selector):
+                name = pod["metadata"]["name"]
+                text = logs.read(self.api, namespace=namespace, pod=name).decode(errors="backslashreplace")
+                said.append(f"{name} on {pod['spec'].get('nodeName')}: {pod['status'].get('phase')}")
+                said += text.splitlines()[-_LAST_LINES:]
+        return "\n".join(said)
 
     def masqueraded(self) -> dict[str, str]:
         """Whom the customer must see in iptables mode, by node."""
