@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.core import errors
-from harness.lab.bpf import attaching, contents, devices, kernel, layouts, loading, sweeping, syncing
+from harness.lab.bpf import attaching, contents, devices, layouts, loading, sweeping, syncing
 from harness.lab.bpf.contents import Cluster, LocalPod, MapContents, Node, Pool, Settings, desired
 
 __all__ = ["Cluster", "Dataplane", "LocalPod", "MapContents", "Node", "Pool", "Settings", "desired"]
@@ -111,14 +111,7 @@ class Dataplane:
             for program in loading.load(name, self._folders[MAPS]):
                 self._programs[program.name] = program
         self._attacher = self._choose_attacher()
-        pins = self._folders[MAPS]
-        self._maps = syncing.Maps(
-            settings=kernel.Map.at(pins / "sip_settings"),
-            frontends=kernel.Map.at(pins / "sip_frontends"),
-            backends=kernel.Map.at(pins / "sip_backends"),
-            routes=kernel.Map.at(pins / "sip_routes"),
-            conntrack=kernel.Map.at(pins / "sip_conntrack"),
-        )
+        self._maps = syncing.open_maps(self._folders[MAPS])
         return self._maps
 
     def _choose_attacher(self) -> attaching.Attacher:
@@ -175,8 +168,7 @@ class Dataplane:
             program.close()
         self._programs.clear()
         if self._maps is not None:
-            for opened in vars(self._maps).values():
-                opened.close()
+            self._maps.close()
         self._maps, self._attacher, self._wanted = None, None, None
         self._done.clear()
         self._hooked.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.lab.bpf import contents, kernel, layouts
 
@@ -24,6 +25,22 @@ class Maps:
     backends: kernel.Map
     routes: kernel.Map
     conntrack: kernel.Map
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        for opened in (self.settings, self.frontends, self.backends, self.routes, self.conntrack):
+            opened.close()
+
+
+def open_maps(pins: Path) -> Maps:
+    """The maps that are pinned under that folder; KernelError if one is not."""
+    return Maps(
+        settings=kernel.Map.at(pins / "sip_settings"),
+        frontends=kernel.Map.at(pins / "sip_frontends"),
+        backends=kernel.Map.at(pins / "sip_backends"),
+        routes=kernel.Map.at(pins / "sip_routes"),
+        conntrack=kernel.Map.at(pins / "sip_conntrack"),
+    )
 
 
 def write_routes(routes: kernel.Map, wanted: contents.MapContents) -> None:

@@ -22,7 +22,33 @@ def dial(
     source_port: int = 0,
     timeout_s: float = ANSWERED_S,
 ) -> str:
-    """Ask an echo server who is asking: the address that it saw, or why there was no answer.
+    """Ask an echo server who is asking: the address that it saw, or why there was no answer."""
+    return ask(
+        place,
+        who,
+        address,
+        port,
+        protocol,
+        octets=octets,
+        upload=upload,
+        source_port=source_port,
+        timeout_s=timeout_s,
+    )[0]
+
+
+def ask(
+    place: world.World,
+    who: str,
+    address: str,
+    port: int,
+    protocol: str,
+    *,
+    octets: int = 0,
+    upload: int = 0,
+    source_port: int = 0,
+    timeout_s: float = ANSWERED_S,
+) -> tuple[str, str]:
+    """Ask an echo server who is asking: the address that it saw, and its own; or why there was no answer.
 
     Args:
         place: The cluster.
@@ -50,15 +76,16 @@ def dial(
                 question = f"{octets} ".encode() + b" " * upload
                 answer = _datagram(dialling, (address, port), question, connected=protocol == "UDP")
         except ConnectionRefusedError:
-            return REFUSED
+            return REFUSED, ""
         except ConnectionResetError:
-            return RESET
+            return RESET, ""
         except TimeoutError:
-            return TIMEOUT
+            return TIMEOUT, ""
     line, _, rest = answer.partition(b"\n")
     if len(rest) != octets:
-        return f"{len(rest)} of {octets} octets"
-    return line.split()[0].decode()
+        return f"{len(rest)} of {octets} octets", ""
+    seen, server = line.decode().split()
+    return seen, server
 
 
 def _stream(dialling: socket.socket, service: tuple[str, int], octets: int, upload: int) -> bytes:
@@ -78,4 +105,4 @@ def _datagram(dialling: socket.socket, service: tuple[str, int], question: bytes
     dialling.sendto(question, service)
     answer, peer = dialling.recvfrom(65535)
     # Who answers must be who was asked, as a client would check.
-    return answer if peer == service else b"someone else\n"
+    return answer if peer == service else b"someone-else answered\n"

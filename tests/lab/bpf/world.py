@@ -114,15 +114,16 @@ class World:
         before = _own_cgroup(self.cgroups)
         try:
             if node is not None:
-                (self.cgroups / _group(node) / "cgroup.procs").write_text(str(os.getpid()))
+                (_group(self, node) / "cgroup.procs").write_text(str(os.getpid()))
             with space.inside():
                 yield
         finally:
             (before / "cgroup.procs").write_text(str(os.getpid()))
 
 
-def _group(node: str) -> str:
-    return f"sourceip-test-{os.getpid()}-{node}"
+def _group(world: World, node: str) -> Path:
+    # Two worlds may stand side by side, and cgroups know no namespaces.
+    return world.cgroups / f"sourceip-test-{os.getpid()}-{world.folder.name}-{node}"
 
 
 def _own_cgroup(root: Path) -> Path:
@@ -160,7 +161,7 @@ def _take_down(world: World, undo: cleanup.CleanupStack) -> None:
         with world.spaces[name].inside():
             plane.stop()
     for name in NODES:
-        group = world.cgroups / _group(name)
+        group = _group(world, name)
         if group.is_dir():
             group.rmdir()
 
@@ -196,7 +197,7 @@ def _host(world: World, name: str, address: str) -> None:
 
 def _node(world: World, name: str) -> None:
     _host(world, name, NODES[name][0])
-    (world.cgroups / _group(name)).mkdir()
+    _group(world, name).mkdir()
     pool = "10.244.0.0/16"
     with world.spaces[name].inside():
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1\n")
@@ -231,7 +232,7 @@ def _plane(world: World, name: str, attach: dataplane.Attach) -> None:
     world.planes[name] = dataplane.Dataplane(
         name,
         bpffs=world.folder / "bpf" / name,
-        cgroup=world.cgroups / _group(name),
+        cgroup=_group(world, name),
         attach=attach,
     )
 
@@ -245,6 +246,11 @@ def served(place: World, listening: Iterable[tuple[str, str, int]]) -> Iterator[
         yield
 
 
+def take_over(place: World, node: str) -> None:
+    """Let another dataplane object own the node's, as a new process would."""
+    _plane(place, node, "auto")
+
+
 class Server:
     """An echo server: it answers with the address it sees and as many octets as it is asked for.
 
@@ -252,6 +258,7 @@ class Server:
     """
 
     def __init__(self, space: namespaces.Namespace, address: str, port: int) -> None:
+        self._name = address
         with space.inside():
             self._tcp = socket.create_server((address, port), backlog=64)
             self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -287,10 +294,10 @@ class Server:
             question = connection.makefile("rb")
             octets, _, follow = question.readline().partition(b" ")
             if octets and len(question.read(int(follow or 0))) == int(follow or 0):
-                connection.sendall(f"{peer[0]} {peer[1]}\n".encode() + b"x" * int(octets))
+                connection.sendall(f"{peer[0]} {self._name}\n".encode() + b"x" * int(octets))
 
     def _echo(self) -> None:
         data, peer = self._udp.recvfrom(65535)
         if not data:
             raise OSError("closed")
-        self._udp.sendto(f"{peer[0]} {peer[1]}\n".encode() + b"x" * int(data.split()[0]), peer)
+        self._udp.sendto(f"{peer[0]} {self._name}\n".encode() + b"x" * int(data.split()[0]), peer)
