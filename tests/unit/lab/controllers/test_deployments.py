@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.lab.controllers import deployments, metadata, paths, replicasets, scheduler
+from harness.lab.controllers import deployments, metadata, paths, replicasets, rolling, scheduler
 from tests.unit.lab.controllers import fake_cluster
 
 CONTROLLERS = (deployments.reconcile, replicasets.reconcile, scheduler.reconcile)
@@ -49,7 +49,7 @@ def change_image(cluster: fake_cluster.FakeCluster, image: str) -> None:
 def sizes(cluster: fake_cluster.FakeCluster) -> dict[str, int]:
     """Wanted replicas by revision."""
     return {
-        metadata.annotations_of(item)[deployments.REVISION]: item["spec"]["replicas"]
+        metadata.annotations_of(item)[rolling.REVISION]: item["spec"]["replicas"]
         for item in cluster.items(paths.REPLICASETS)
     }
 
@@ -84,10 +84,10 @@ def test_a_replicaset_is_named_and_marked_by_its_template() -> None:
     """Name, labels, selector and template carry the hash; annotations carry revision and sizes."""
     cluster = running(replicas=2)
     replicaset = cluster.items(paths.REPLICASETS)[0]
-    mark = metadata.labels(replicaset)[deployments.HASH_LABEL]
+    mark = metadata.labels(replicaset)[rolling.HASH_LABEL]
     assert replicaset["metadata"]["name"] == f"web-{mark}"
-    assert replicaset["spec"]["selector"]["matchLabels"] == {"app": "web", deployments.HASH_LABEL: mark}
-    assert metadata.labels(replicaset["spec"]["template"]) == {"app": "web", deployments.HASH_LABEL: mark}
+    assert replicaset["spec"]["selector"]["matchLabels"] == {"app": "web", rolling.HASH_LABEL: mark}
+    assert metadata.labels(replicaset["spec"]["template"]) == {"app": "web", rolling.HASH_LABEL: mark}
     assert metadata.annotations_of(replicaset) == {
         "deployment.kubernetes.io/revision": "1",
         "deployment.kubernetes.io/desired-replicas": "2",
@@ -135,7 +135,7 @@ def test_going_back_takes_the_old_replicaset_with_a_new_revision() -> None:
     change_image(cluster, "sourceip/tools")
     run(cluster)
     assert sizes(cluster) == {"2": 0, "3": 1}
-    assert metadata.annotations_of(deployment(cluster))[deployments.REVISION] == "3"
+    assert metadata.annotations_of(deployment(cluster))[rolling.REVISION] == "3"
 
 
 def test_scaling_changes_the_replicaset_and_its_annotations() -> None:
