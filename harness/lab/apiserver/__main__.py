@@ -20,6 +20,10 @@ from harness.lab.apiserver.serving import application
 log = logging.getLogger("harness.lab.apiserver")
 
 _GOODBYE_S = 0.5
+_KEPT_S = 3600.0
+"""Connections are kept as long as clients like: an agent that has been quiet finds its own still open."""
+_MOST_LINE = 1 << 20
+"""As much as Go's server takes: exec carries its command, perhaps a whole program, in the request's line."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,7 +48,13 @@ async def serve(folder: Path, descriptors: Sequence[int]) -> None:
         loop.add_signal_handler(number, ending.set)
     server = application.server(folder)
     runner = web.AppRunner(
-        server.application(), access_log=None, shutdown_timeout=_GOODBYE_S, handler_cancellation=True
+        server.application(),
+        access_log=None,
+        shutdown_timeout=_GOODBYE_S,
+        handler_cancellation=True,
+        keepalive_timeout=_KEPT_S,
+        max_line_size=_MOST_LINE,
+        max_field_size=_MOST_LINE,
     )
     await runner.setup()
     try:

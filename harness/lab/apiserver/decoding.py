@@ -7,6 +7,7 @@ as ``omitempty`` leaves them out of what is stored. Objects of custom kinds keep
 from __future__ import annotations
 
 import collections
+import copy
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -153,6 +154,33 @@ def typed(found: Object, resource: registry.Resource) -> tuple[Object, Findings]
     return walk.struct(found, resource.schema, "", resource.kind), findings
 
 
+def struct(body: bytes, content_type: str, schema_name: str, kind: str) -> Object:
+    """The body as an object of a type that is no kind of the registry, such as ``V1DeleteOptions``.
+
+    Raises:
+        Refusal: It cannot be read (400), or the server does not read such bodies (415).
+    """
+    try:
+        found = parsed(body, media_type(content_type))
+        if not isinstance(found, dict):
+            raise ValueError(f"json: cannot unmarshal {golang.json_kind(found)} into Go value of type v1.{kind}")
+    except ValueError as error:
+        raise statuses.bad_request(f"couldn't get version/kind; json parse error: {error}") from error
+    return checked(found, schema_name, kind)
+
+
+def checked(found: Object, schema_name: str, kind: str) -> Object:
+    """An object with exactly the fields of a type; what it has more is lost.
+
+    Raises:
+        Refusal: A value has not the type that its field has (400).
+    """
+    try:
+        return _Walk(Findings(), keep_empty=False).struct(found, schema_name, "", kind)
+    except WrongType as error:
+        raise statuses.bad_request(f'{kind} in version "v1" cannot be handled as a {kind}: {error}') from error
+
+
 _SCALARS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "str": (str, "string"),
     "bool": (bool, "bool"),
@@ -214,8 +242,9 @@ class _Walk:
         if not isinstance(value, list):
             raise _wrong(value, path, go_name, golang.type_name(kind))
         items = (self._value(item, kind[1:], f"{path}[{number}]", go_name) for number, item in enumerate(value))
-        # Go reads a null in a list of structs as an empty struct.
-        return [{} if item is None and schema.fields_of(kind[1:]) is not None else item for item in items]
+        # Go reads a null in a list as the zero value of its type.
+        empty: Json = {} if schema.fields_of(kind[1:]) is not None else "" if kind[1:] == "str" else None
+        return [copy.copy(empty) if item is None else item for item in items]
 
     def _map(self, value: Json, kind: str, path: str, go_name: str) -> Object:
         if not isinstance(value, dict):

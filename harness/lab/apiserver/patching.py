@@ -65,8 +65,8 @@ class Patch:
             Refusal: It does not (400).
         """
         found = self.value
-        if not isinstance(found, dict):
-            raise statuses.bad_request("error decoding YAML: a configuration is a mapping")
+        if not isinstance(found, dict) or not isinstance(found.get("metadata") or {}, dict):
+            raise statuses.bad_request("error decoding YAML: a configuration is a mapping, and so is its metadata")
         version, kind = found.get("apiVersion", ""), found.get("kind", "")
         if not kind or not version:
             what = "kind" if not kind else "apiVersion"

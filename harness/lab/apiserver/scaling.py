@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.lab.apiserver import statuses
+from harness.lab.apiserver import decoding, statuses
 
 Object = dict[str, Any]
 
@@ -36,14 +36,9 @@ def replicas_of(scale: Object, name: str) -> int:
     """The number that a Scale asks for.
 
     Raises:
-        Refusal: It is none, or less than zero (422).
+        Refusal: It is none (400), or less than zero (422).
     """
-    replicas = (scale.get("spec") or {}).get("replicas", 0)
-    if isinstance(replicas, bool) or not isinstance(replicas, int):
-        raise statuses.bad_request(
-            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal into Go struct field '
-            "ScaleSpec.spec.replicas of type int32"
-        )
+    replicas = int(decoding.checked(scale, "V1Scale", "Scale").get("spec", {}).get("replicas", 0))
     if replicas < 0:
         cause = statuses.invalid("spec.replicas", str(replicas), "must be greater than or equal to 0")
         raise statuses.invalid_kind("autoscaling", "Scale", name, [cause])

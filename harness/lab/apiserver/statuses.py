@@ -203,6 +203,11 @@ def unsupported_patch_type() -> Refusal:
     return Refusal(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
 
 
+def too_large(most: int) -> Refusal:
+    """The body has more bytes than the server takes."""
+    return Refusal(413, "RequestEntityTooLarge", f"Request entity too large: limit is {most}", {})
+
+
 def expired(message: str) -> Refusal:
     """The resourceVersion is too old: list anew."""
     return Refusal(410, "Expired", message)

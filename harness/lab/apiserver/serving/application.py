@@ -71,11 +71,10 @@ class Server:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         try:
             return await self._answer(request)
+        except web.HTTPRequestEntityTooLarge:
+            return _refused(statuses.too_large(MOST_BODY))
         except statuses.Refusal as refusal:
-            body = rendering.encoded(refusal.status(), negotiation.Form())
-            return web.Response(
-                status=refusal.code, body=body, headers={"Content-Type": decoding.JSON, **refusal.headers}
-            )
+            return _refused(refusal)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path = request.path.rstrip("/") or "/"
@@ -142,6 +141,11 @@ class Server:
         except ConnectionError:
             log.debug("the watcher of %s has gone", request.path)
         return response
+
+
+def _refused(refusal: statuses.Refusal) -> web.Response:
+    body = rendering.encoded(refusal.status(), negotiation.Form())
+    return web.Response(status=refusal.code, body=body, headers={"Content-Type": decoding.JSON, **refusal.headers})
 
 
 def _json(value: Json, content_type: str = decoding.JSON) -> web.Response:

@@ -65,7 +65,8 @@ def table(
     include: Include = "None" if wanted == "None" else "Object" if wanted == "Object" else "Metadata"
     return tables.render(
         resource.plural,
-        [_without_template_count(ordered(item, resource)) for item in items],
+        # Events have columns of their stored form, whichever group asks.
+        [_without_template_count(item if resource.stored_as else ordered(item, resource)) for item in items],
         now=datetime.datetime.now(datetime.UTC),
         include=include,
         headers=first,

@@ -80,12 +80,27 @@ class Verbs:
             patch = patching.parsed(body, content, resource)
             if patch.kind == "apply":
                 patching.check_manager(request.query.get("fieldManager", ""))
+            if resource.stored_as is not None:
+                return self._patch_in_another_form(patch, target, wanted, warnings), False
             return self._api.patch(resource, target.namespace, target.name, patch, wanted, warnings, target.subresource)
         given = events.stored(decoding.body_object(body, content, resource), resource)
         resource = _stored_resource(resource)
         if request.method == "POST":
             return self._api.create(resource, target.namespace, given, wanted, warnings), True
         return self._api.update(resource, target.namespace, target.name, given, wanted, warnings, target.subresource)
+
+    def _patch_in_another_form(
+        self, patch: patching.Patch, target: targets.Target, wanted: options.Write, warnings: options.Warnings
+    ) -> Object:
+        """Change an object that another group's resource stores."""
+        resource = target.resource
+
+        def changed(old: Object) -> Object:
+            raw = patch.applied_to(events.shown(old, resource), resource)
+            return events.stored(patching.decoded(raw, patch, resource, wanted, warnings), resource)
+
+        stored = _stored_resource(resource)
+        return self._api.change(stored, target.namespace, target.name, changed, wanted, warnings)
 
     def _review(
         self,
@@ -111,7 +126,7 @@ class Verbs:
         warnings: options.Warnings,
     ) -> Object:
         """Put a pod on a node, as a scheduler does."""
-        given = decoding.parsed(body, decoding.media_type(request.headers.get("Content-Type", "")))
+        given = decoding.struct(body, request.headers.get("Content-Type", ""), "V1Binding", "Binding")
         node = (given.get("target") or {}).get("name", "")
         if not node:
             raise statuses.invalid_kind("", "Binding", target.name, [statuses.required("target.name")])
@@ -140,7 +155,7 @@ class Verbs:
         if request.method == "PATCH":
             scale = patching.parsed(body, content, target.resource).applied_to(current, target.resource)
         else:
-            scale = decoding.parsed(body, decoding.media_type(content))
+            scale = decoding.struct(body, content, "V1Scale", "Scale")
         replicas = scaling.replicas_of(scale, target.name)
         version = (scale.get("metadata") or {}).get("resourceVersion", "")
 
@@ -209,14 +224,8 @@ def _check_verb(method: str, target: targets.Target) -> None:
 
 async def _delete_options(request: web.Request) -> options.Delete:
     body = await request.read()
-    found: Any = {}
-    if body:
-        try:
-            found = decoding.parsed(body, decoding.media_type(request.headers.get("Content-Type", "")))
-        except ValueError as error:
-            raise statuses.bad_request(f"couldn't get version/kind; json parse error: {error}") from error
-    if not isinstance(found, dict):
-        raise statuses.bad_request("couldn't get version/kind; json parse error: not an object")
+    content = request.headers.get("Content-Type", "")
+    found = decoding.struct(body, content, "V1DeleteOptions", "DeleteOptions") if body else {}
     return options.delete(request.query, request.query.getall("dryRun", []), found)
 
 
