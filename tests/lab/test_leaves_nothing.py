@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lab import machines
+from harness.core import waiting
+from tests.lab import bpf_objects, machines
 
 SMALL = ("--workers", "0", "--without-yaobank")
 MOMENTS = (
@@ -20,6 +22,14 @@ MOMENTS = (
     "waiting for kube-proxy",
     "waiting for yaobank",
 )
+
+_SWITCH = """
+import pathlib, sys
+from harness.dataplane import calico
+from harness.kube import client
+from harness.model import words
+calico.switch(client.connect(pathlib.Path(sys.argv[1])), words.Dataplane.BPF)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -143,4 +153,39 @@ def test_a_state_directory_that_was_there_stays(machine: machines.Machine) -> No
         assert code == 0, said
         assert json.loads(Path(folder, machine.lab_name("elsewhere"), "lab.json").read_text())["phase"] == "ready"
         assert machine.sourceip("lab", "down", *words)[0] == 0
+    machine.assert_as_before(before)
+
+
+def _bpf_objects(machine: machines.Machine, name: str) -> frozenset[str]:
+    place = ("lab", "node", "--name", machine.lab_name(name), "kind-control-plane", "--")
+    folder = "/run/lab/bpf/kind-control-plane"
+    code, said = machine.sourceip(*place, sys.executable, "-P", "-m", "tests.lab.bpf_objects", folder)
+    assert code == 0, said
+    return frozenset(said.splitlines())
+
+
+@pytest.mark.parametrize("end", [down, kill_owner], ids=["down", "kill"])
+def test_no_bpf_object_outlives_its_lab(
+    machine: machines.Machine, end: Callable[[machines.Machine, str], None]
+) -> None:
+    """Programs, maps and links of a lab in eBPF mode go with it, even if its owner is killed; down does the rest."""
+    before = machine.snapshot()
+    up(machine, "bpf")
+    switched = machine.run(sys.executable, "-P", "-c", _SWITCH, f"/run/sourceip/{machine.lab_name('bpf')}/kubeconfig")
+    assert switched == (0, "")
+    had = waiting.wait_until(
+        lambda: _bpf_objects(machine, "bpf"),
+        lambda found: {each.split()[0] for each in found} == {"prog", "map", "link"},
+        what="programs, maps and links on the node",
+        timeout_s=30.0,
+    )
+    end(machine, "bpf")
+    waiting.wait_until(
+        lambda: [each for each in had if bpf_objects.exists(each)],
+        lambda left: not left,
+        what="the end of every BPF object of the lab",
+        timeout_s=machines.SETTLE_S,
+    )
+    if end is kill_owner:
+        down(machine, "bpf")
     machine.assert_as_before(before)
