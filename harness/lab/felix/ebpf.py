@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.core import errors
 from harness.lab.felix import cluster, workloads
 
 if TYPE_CHECKING:
@@ -24,11 +25,19 @@ class Dataplane:
         self._opened: dataplane.Dataplane | None = None
 
     def unsupported(self) -> str:
-        """Why the kernel cannot run it; empty where it can."""
-        from harness.lab.bpf import probing
+        """Why the kernel cannot run it; empty where it can.
 
-        support = probing.probe()
-        return "" if support.supported else support.reason
+        Found by loading all that a switch needs: what would be tried in small only to be done again right after
+        would make the switch take longer.
+        """
+        from harness.lab.bpf import kernel
+
+        try:
+            self.prepare()
+        except (errors.CapabilityMissing, kernel.KernelError, OSError) as error:
+            self.stop()
+            return str(error)
+        return ""
 
     def prepare(self) -> None:
         """Do what takes time and touches no packet."""

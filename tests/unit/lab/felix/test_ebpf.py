@@ -1,0 +1,65 @@
+"""What felix hands to the eBPF dataplane, and what it makes of a refusal."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+import pytest
+
+from harness.core import errors
+from harness.lab.bpf import contents, dataplane, kernel
+from harness.lab.felix import cluster, ebpf, workloads
+
+
+def test_view_has_the_nodes_pods_and_pools(state: cluster.Cluster) -> None:
+    """Everything that decides about a packet is handed over, in the dataplane's own types."""
+    pod = workloads.Pod("cali0123456789a", ipaddress.IPv4Address("10.244.162.129"))
+    view = ebpf.view(state, (pod,))
+    assert [(node.name, str(node.address), str(node.tunnel_address)) for node in view.nodes] == [
+        ("kind-control-plane", "172.18.0.2", "10.244.82.0"),
+        ("kind-worker", "172.18.0.3", "10.244.162.128"),
+        ("kind-worker2", "172.18.0.4", "10.244.110.128"),
+    ]
+    assert view.local_pods == (contents.LocalPod(ip=pod.address, ifname=pod.device),)
+    assert view.pools == (contents.Pool(cidr=ipaddress.IPv4Network("10.244.0.0/16"), nat_outgoing=True),)
+    assert view.ports == state.services
+
+
+def test_settings_are_handed_over() -> None:
+    """The fields that the programs obey are FelixConfiguration's."""
+    asked = cluster.Settings(service_mode="DSR", load_balancing="Disabled", vxlan_vni=7, vxlan_port=8)
+    assert ebpf.settings(asked) == contents.Settings(
+        external_service_mode="DSR", connect_time="Disabled", vxlan_vni=7, vxlan_port=8
+    )
+
+
+@pytest.mark.parametrize(
+    "refusal", [errors.CapabilityMissing("libbpf", "no such file", "install it"), kernel.KernelError("load", 1)]
+)
+def test_refusal_is_a_reason(refusal: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the programs cannot be loaded, felix says why and leaves nothing half loaded."""
+    stopped: list[bool] = []
+
+    def refuse(_self: dataplane.Dataplane) -> None:
+        raise refusal
+
+    monkeypatch.setattr(dataplane.Dataplane, "prepare", refuse)
+    monkeypatch.setattr(dataplane.Dataplane, "stop", lambda _self: stopped.append(True))
+    assert ebpf.Dataplane("kind-worker", bpffs=tmp_path, cgroup=tmp_path).unsupported() == str(refusal)
+    assert stopped == [True]
+
+
+def test_nothing_is_stopped_where_nothing_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that was never in eBPF mode does not even load what would stop it."""
+    monkeypatch.setattr(dataplane.Dataplane, "stop", lambda _self: pytest.fail("stopped"))
+    ebpf.Dataplane("kind-worker", bpffs=tmp_path / "none", cgroup=tmp_path).stop()
+
+
+def test_what_an_earlier_felix_left_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pins tell that an earlier process was ended in eBPF mode."""
+    stopped: list[bool] = []
+    (tmp_path / "maps").mkdir()
+    monkeypatch.setattr(dataplane.Dataplane, "stop", lambda _self: stopped.append(True))
+    ebpf.Dataplane("kind-worker", bpffs=tmp_path, cgroup=tmp_path).stop()
+    assert stopped == [True]
