@@ -79,7 +79,7 @@ class FakeCluster:
         if path in _WITH_STATUS and (set(body) == {"status"}) != bool(subresource):
             raise errors.ApiError(422, "Invalid", f"status and the rest are written apart: {sorted(body)}")
         before = copy.deepcopy(item)
-        _merge(item, body)
+        merge(item, body)
         if item == before:
             return item
         if item.get("spec") != before.get("spec") and path in _WITH_GENERATION:
@@ -196,14 +196,15 @@ class FakeCluster:
             self.objects[path].pop((metadata.namespace(item), metadata.name(item)), None)
 
 
-def _merge(target: Object, patch: Object) -> None:
+def merge(target: Object, patch: Object) -> None:
+    """Apply a merge patch as RFC 7386 says."""
     for key, value in patch.items():
         if value is None:
             target.pop(key, None)
         elif isinstance(value, dict):
             inner = target.get(key)
             target[key] = inner if isinstance(inner, dict) else {}
-            _merge(target[key], value)
+            merge(target[key], value)
         else:
             target[key] = copy.deepcopy(value)
 

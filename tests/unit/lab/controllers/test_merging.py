@@ -24,7 +24,7 @@ OBJECTS = st.dictionaries(st.sampled_from("xyz"), VALUES, max_size=3)
 def test_the_difference_turns_one_object_into_the_other(current: dict[str, Any], desired: dict[str, Any]) -> None:
     """Applied as RFC 7386 says, the patch gives exactly what is desired; between equals it is empty."""
     patched = copy.deepcopy(current)
-    fake_cluster._merge(patched, merging.difference(current, desired))
+    fake_cluster.merge(patched, merging.difference(current, desired))
     assert patched == desired
     assert merging.difference(desired, desired) == {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,13 @@ from harness.lab.controllers import metadata, nodes, paths
 from tests import recordings
 from tests.unit.lab.controllers import fake_cluster
 
-API = recordings.path() / "api" / "iptables"
+
+def recorded(kind: str) -> list[dict[str, Any]]:
+    """The recorded objects of a kind, in iptables mode."""
+    found: list[dict[str, Any]] = json.loads((recordings.path() / "api" / "iptables" / f"{kind}.json").read_text())[
+        "items"
+    ]
+    return found
 
 
 @pytest.fixture
@@ -24,7 +31,7 @@ def cluster() -> fake_cluster.FakeCluster:
 
 def test_block_affinities_are_the_recorded_ones(cluster: fake_cluster.FakeCluster) -> None:
     """Names, labels with the host names' hashes, and specs."""
-    known = json.loads((API / "blockaffinities.json").read_text())["items"]
+    known = recorded("blockaffinities")
     ours = cluster.items(paths.BLOCKAFFINITIES)
     assert [(metadata.name(item), metadata.labels(item), item["spec"]) for item in ours] == [
         (metadata.name(item), metadata.labels(item), item["spec"]) for item in known
@@ -34,7 +41,7 @@ def test_block_affinities_are_the_recorded_ones(cluster: fake_cluster.FakeCluste
 def test_nodes_have_the_recorded_annotations_and_pod_cidrs(cluster: fake_cluster.FakeCluster) -> None:
     """Address, tunnel address and interfaces as calico-node writes them; podCIDRs in the order of the nodes."""
     keys = (nodes.ADDRESS, nodes.TUNNEL, nodes.INTERFACES, "node.alpha.kubernetes.io/ttl")
-    for known in json.loads((API / "nodes.json").read_text())["items"]:
+    for known in recorded("nodes"):
         ours = cluster.one(paths.NODES, metadata.name(known))
         notes = metadata.annotations_of(known)
         assert metadata.annotations_of(ours) == {key: notes[key] for key in keys}
