@@ -7,6 +7,7 @@ absent.
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -39,14 +40,13 @@ def routes_dump(bpffs: Path) -> str:
         layouts.route_network(key): layouts.RouteValue.unpack(value)
         for key, value in _items(bpffs, "sip_routes").items()
     }
-    lines = [_route(f"{network}", route) for network, route in sorted(routes.items())]
-    return "".join(f"{line}\n" for line in lines)
+    return render_routes(routes)
 
 
 def ifstate_dump(bpffs: Path) -> str:
     """Every interface of this network namespace that has programs."""
     found = attaching.attached_interfaces(bpffs / dataplane.LINKS)
-    return "".join(f"{_interface(socket.if_nametoindex(name), name)}\n" for name in sorted(found))
+    return "".join(f"{render_interface(socket.if_nametoindex(name), name)}\n" for name in sorted(found))
 
 
 def render_nat(
@@ -67,6 +67,11 @@ def render_nat(
         for ordinal, backend in enumerate(sets.get(value.id, ())):
             lines.append(f"\t{value.id}:{ordinal}\t {backend.address}:{backend.port}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def render_routes(routes: Mapping[ipaddress.IPv4Network, layouts.RouteValue]) -> str:
+    """Pure."""
+    return "".join(f"{_route(str(network), route)}\n" for network, route in sorted(routes.items()))
 
 
 def render_conntrack(entries: Mapping[layouts.Tuple, layouts.Flow], *, now_ns: int) -> str:
@@ -120,7 +125,8 @@ def _route(network: str, route: layouts.RouteValue) -> str:
     return f"{network:>15}: {' '.join(words)}"
 
 
-def _interface(index: int, name: str) -> str:
+def render_interface(index: int, name: str) -> str:
+    """Pure."""
     kind = {devices.TUNNEL: "v4Ready,vxlan"}.get(name, "v4Ready,host")
     if name.startswith(devices.POD_PREFIX):
         kind = "workload,v4Ready"

@@ -39,7 +39,6 @@ FORMATS = {
     "fragment": "=2s2s",
     "socket_key": "=Q4s2sH",
     "settings": "=4s4sIIIII6s2x",
-    "interface": "=I16s",
 }
 
 

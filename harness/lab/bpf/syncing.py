@@ -61,7 +61,7 @@ def write_services(maps: Maps, wanted: contents.MapContents) -> None:
         if present.get(number) != backends:
             for ordinal, backend in enumerate(backends):
                 maps.backends.put(layouts.backend_key(number, ordinal), backend.pack())
-    _replace(maps.frontends, {key.pack(): _value(f, numbers).pack() for key, f in wanted.frontends.items()})
+    _replace(maps.frontends, {key.pack(): frontend_value(f, numbers).pack() for key, f in wanted.frontends.items()})
     used = set(numbers.values())
     for key in maps.backends.items():
         number, ordinal = layouts.backend_key_from(key)
@@ -94,8 +94,8 @@ def numbered(wanted: set[Backends], present: Mapping[int, Backends]) -> dict[Bac
     return numbers
 
 
-def _value(frontend: contents.Frontend, numbers: Mapping[Backends, int]) -> layouts.FrontendValue:
-    # A policy that keeps to this node may list its own ending pods beside those ready elsewhere.
+def frontend_value(frontend: contents.Frontend, numbers: Mapping[Backends, int]) -> layouts.FrontendValue:
+    """A frontend as the programs read it. Pure."""
     return layouts.FrontendValue(
         id=numbers[frontend.backends],
         count=len(frontend.backends),

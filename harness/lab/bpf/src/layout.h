@@ -154,9 +154,4 @@ struct settings {
 	__u8 pad[2];
 };
 
-struct interface {
-	__u32 flags;
-	char name[16];
-};
-
 #endif
