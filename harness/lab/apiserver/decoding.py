@@ -40,7 +40,15 @@ class Findings:
 
 
 class WrongType(Exception):
-    """A value has not the type that its field has; the text is encoding/json's sentence."""
+    """A value has not the type that its field has; the text is encoding/json's sentence.
+
+    Attributes:
+        cause: The same as the validation of a CustomResourceDefinition says it.
+    """
+
+    def __init__(self, message: str, cause: statuses.Cause) -> None:
+        self.cause = cause
+        super().__init__(message)
 
 
 class _Twice(dict[str, Any]):
@@ -282,4 +290,8 @@ def _wrong(value: Json, path: str, go_name: str, go_type: str) -> WrongType:
     shown = golang.json_kind(value)
     if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and go_type == "int32"):
         shown = f"number {value}"
-    return WrongType(f"json: cannot unmarshal {shown} into Go struct field {go_name}.{bare} of type {go_type}")
+    message = f"json: cannot unmarshal {shown} into Go struct field {go_name}.{bare} of type {go_type}"
+    have, wanted = golang.schema_kind(value), golang.schema_kind_of(go_type)
+    detail = f'{path} in body must be of type {wanted}: "{have}"'
+    cause = statuses.Cause(field=path, reason="FieldValueTypeInvalid", message=f'Invalid value: "{have}": {detail}')
+    return WrongType(message, cause)

@@ -30,7 +30,9 @@ _EMPTY_STRING_IS_SHOWN = frozenset(
     {
         ("V1HostPathVolumeSource", "type"), ("DiscoveryV1EndpointPort", "name"), ("CoreV1Event", "reportingComponent"),
         ("CoreV1Event", "reportingInstance"), ("V1Condition", "message"), ("V1Condition", "reason"),
-        ("V1NodeSystemInfo", "kernelVersion"), ("V1ContainerStatus", "imageID"), ("V1ContainerStatus", "image"),
+        ("V1NodeSystemInfo", "kernelVersion"), ("V1NodeSystemInfo", "kubeProxyVersion"), ("V1NodeSystemInfo", "bootID"),
+        ("V1NodeSystemInfo", "machineID"), ("V1NodeSystemInfo", "systemUUID"),
+        ("V1ContainerStatus", "imageID"), ("V1ContainerStatus", "image"),
         ("V1Container", "name"), ("V1LocalObjectReference", "name"), ("V1KeyToPath", "path"), ("V1EnvVar", "name"),
     }
 )  # fmt: skip
@@ -93,6 +95,21 @@ def json_kind(value: Json) -> str:
     if isinstance(value, int | float):
         return "number"
     return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
+
+
+def schema_kind(value: Json) -> str:
+    """What OpenAPI calls a value's type."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return "integer"
+    return {"bool": "boolean"}.get(json_kind(value), json_kind(value))
+
+
+def schema_kind_of(go_type: str) -> str:
+    """What OpenAPI calls a Go type."""
+    if go_type.startswith("["):
+        return "array"
+    simple = {"string": "string", "bool": "boolean", "int32": "integer", "int64": "integer", "float64": "number"}
+    return simple.get(go_type, "object")
 
 
 def plain(value: Json) -> Json:

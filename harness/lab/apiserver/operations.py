@@ -244,6 +244,8 @@ def decoded(given: Object, resource: registry.Resource, wanted: options.Write, w
     try:
         item, findings = decoding.typed(given, resource)
     except decoding.WrongType as error:
+        if resource.custom:
+            raise _wrong_in_custom(given, resource, error) from error
         raise statuses.bad_request(prefix + str(error)) from error
     sentences = findings.sentences()
     if sentences and wanted.validation == "Strict":
@@ -252,6 +254,13 @@ def decoded(given: Object, resource: registry.Resource, wanted: options.Write, w
         warnings.texts += sentences
     validation.check_encoding(item, resource)
     return item
+
+
+def _wrong_in_custom(given: Object, resource: registry.Resource, error: decoding.WrongType) -> statuses.Refusal:
+    """Custom objects are decoded whatever they hold; their definition's schema refuses them."""
+    meta = given.get("metadata")
+    name = meta.get("name", "") if isinstance(meta, dict) else ""
+    return statuses.invalid_object(resource, str(name), [error.cause])
 
 
 def _check_namespace(item: Object, namespace: str) -> None:

@@ -134,6 +134,10 @@ def decoded(
     try:
         item, findings = decoding.typed(raw, resource)
     except decoding.WrongType as error:
+        if resource.custom:
+            meta = raw.get("metadata")
+            name = meta.get("name", "") if isinstance(meta, dict) else ""
+            raise statuses.invalid_object(resource, str(name), [error.cause]) from error
         raise _refused(raw, patch, str(error)) from error
     sentences = findings.sentences()
     if sentences and wanted.validation == "Strict":

@@ -119,3 +119,13 @@ def test_a_body_of_another_type_is_refused() -> None:
     with pytest.raises(statuses.Refusal, match="unknown format - accepted media types include") as error:
         decoding.body_object(b"a: b", "text/plain", cluster.resource("configmaps"))
     assert error.value.code == 415
+
+
+def test_a_custom_object_with_a_value_of_the_wrong_type_breaks_its_definition() -> None:
+    """Its schema refuses it (422), where a built-in kind could not even be decoded (400)."""
+    spec = {"calicoNetwork": {"mtu": "big"}}
+    with pytest.raises(statuses.Refusal) as error:
+        cluster.Cluster().create("installations", {"metadata": {"name": "default"}, "spec": spec}, namespace="")
+    detail = 'spec.calicoNetwork.mtu in body must be of type integer: "string"'
+    assert error.value.code == 422
+    assert error.value.message.endswith(f'is invalid: spec.calicoNetwork.mtu: Invalid value: "string": {detail}')
