@@ -129,7 +129,7 @@ def phase_record(
     )
     return records.PhaseRecord(
         phase=phase,
-        proof={node.name: f"{node.name}: {phase.dataplane.value}" for node in NODES},
+        proof={node.name: phase.dataplane.value for node in NODES},
         switched=phase is not words.Phase.IPTABLES,
         proven_s=0.4,
         converged_s=None if trouble else 0.5,

@@ -76,7 +76,7 @@ class Walk:
         self._tell(f"{phase.value}: {settled.trouble or proof.text(settled.found)}; {self._samples} samples a cell")
         return records.PhaseRecord(
             phase=phase,
-            proof={state.node: state.text for state in settled.found},
+            proof={state.node: state.summary for state in settled.found},
             switched=switched,
             proven_s=_since(started, settled.proven_at),
             converged_s=_since(started, settled.right_at),

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness.clusters import cluster
-from harness.core import timeouts
+from harness.core import process, timeouts
 from harness.lab import lifecycle, plan, state
+from harness.lab.owner import programs
 from harness.model import facts, words
 from harness.probing import runners
 
+_PROBE = "from harness.lab.bpf import probing; print(probing.probe().reason)"
 # Everything is on one machine, so a switch that takes longer than this is not going to happen.
 _PATIENCE = timeouts.Timeouts(rollout_s=60.0, switch_s=20.0)
 
@@ -60,7 +62,7 @@ def from_state(lab: state.LabState, *, up_s: float | None = None) -> cluster.Clu
         runner=client_runner(lab),
         who=facts.Client(kind=words.ClientKind.EXTERNAL, address=ipaddress.ip_address(lab.client)),
         gateway=plan.GATEWAY,
-        missing=_missing(),
+        missing=missing(lab),
         patience=_PATIENCE,
         disposable=True,
         up_s=up_s,
@@ -70,12 +72,29 @@ def from_state(lab: state.LabState, *, up_s: float | None = None) -> cluster.Clu
 
 def client_runner(lab: state.LabState) -> runners.Runner:
     """The external client's network namespace, entered from outside the lab."""
-    namespace = f"/proc/{lab.owner.pid}/root/run/netns/{plan.CLIENT}"
-    return runners.Runner(prefix=("nsenter", f"--net={namespace}"), python=sys.executable)
+    return runners.Runner(prefix=_entering(lab, plan.CLIENT), python=sys.executable)
 
 
-def _missing() -> dict[str, str]:
-    return {}
+def _entering(lab: state.LabState, namespace: str) -> tuple[str, ...]:
+    return ("nsenter", f"--net=/proc/{lab.owner.pid}/root/run/netns/{namespace}")
+
+
+def missing(lab: state.LabState) -> dict[str, str]:
+    """What this machine's kernel keeps the lab from doing, by capability, with the reason.
+
+    It is found out on a node of the lab, since finding it out attaches a program to a device for a moment.
+    """
+    argv = [*_entering(lab, lab.nodes[0]), sys.executable, "-P", "-c", _PROBE]
+    done = process.run(argv, env=programs.environment(), check=False)
+    return missing_from(done)
+
+
+def missing_from(done: process.Completed) -> dict[str, str]:
+    """What the probe of the kernel said; one that failed says that eBPF is missing, in its own last words. Pure."""
+    reason = done.text.strip() if done.returncode == 0 else done.stderr.decode(errors="backslashreplace").strip()[-300:]
+    if done.returncode != 0:
+        return {"ebpf": reason or f"the probe of the kernel ended with {done.returncode}"}
+    return {"ebpf": reason} if reason else {}
 
 
 def memory_mib(owner: int) -> float | None:

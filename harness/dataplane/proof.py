@@ -51,13 +51,18 @@ class InForce:
         return None
 
     @property
+    def summary(self) -> str:
+        """The dataplane's name, or what stands in its place."""
+        if self.trouble:
+            return self.trouble
+        if self.dataplane is not None:
+            return self.dataplane.value
+        return f"iptables has {_ports(self.iptables)}, BPF has {_ports(self.bpf)}"
+
+    @property
     def text(self) -> str:
         """One clause for a report."""
-        if self.trouble:
-            return f"{self.node}: {self.trouble}"
-        if self.dataplane is not None:
-            return f"{self.node}: {self.dataplane.value}"
-        return f"{self.node}: iptables has {_ports(self.iptables)}, BPF has {_ports(self.bpf)}"
+        return f"{self.node}: {self.summary}"
 
 
 def observe(api: client.Client, known: facts.Facts) -> tuple[InForce, ...]:

@@ -14,7 +14,7 @@ class PhaseRecord:
 
     Attributes:
         phase: Which.
-        proof: What is in force on each node, by node name, as its kernel said.
+        proof: What is in force on each node, by node name, as its kernel said: a dataplane's name, or what is wrong.
         switched: Whether the dataplane had to be switched for this phase.
         converged_s: Seconds from the request (or the start of the phase) until fresh connections were first right
             and then stayed right; None if that never came.

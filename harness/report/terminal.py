@@ -71,7 +71,7 @@ def _row(verdict: cells.Verdict, colour: bool) -> tuple[str, ...]:
 
 def _proof(phase: records.PhaseRecord) -> str:
     wanted = phase.phase.dataplane.value
-    good = sum(text == f"{node}: {wanted}" for node, text in phase.proof.items())
+    good = sum(state == wanted for state in phase.proof.values())
     return f"{good} of {len(phase.proof)} nodes"
 
 
@@ -87,7 +87,7 @@ def _counts(record: records.RunRecord) -> str:
     verdicts = [verdict for phase in record.phases for verdict in phase.verdicts]
     passed = sum(verdict.outcome is words.Outcome.PASS for verdict in verdicts)
     right, total = sum(verdict.right for verdict in verdicts), sum(verdict.total for verdict in verdicts)
-    return f"{passed} of {len(verdicts)} cells, {right} of {total} samples, {len(record.phases)} phases"
+    return f"{passed} of {len(verdicts)} cells, {right} of {total} samples, {len(record.phases)} phase(s)"
 
 
 def _painted(text: str, code: str, colour: bool) -> str:

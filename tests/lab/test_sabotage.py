@@ -39,7 +39,7 @@ def lab() -> Iterator[state.LabState]:
 def steps(lab: state.LabState) -> Iterator[walk.Walk]:
     """A walk on that lab, with few samples and little patience."""
     with cluster.staged(provider.from_state(lab)) as place:
-        patience = dataclasses.replace(place.patience, switch_s=_PATIENCE_S)
+        patience = dataclasses.replace(place.patience, switch_s=_PATIENCE_S, probe_s=2.0)
         impatient = dataclasses.replace(place, patience=patience)
         yield walk.Walk(impatient, samples=5)
 
@@ -83,7 +83,7 @@ def test_a_rewritten_source_is_red(lab: state.LabState, steps: walk.Walk) -> Non
     assert wrong_entries(record) == set(lab.nodes)
     assert "expected 172.18.0.5 client, seen 10.9.9.9 unknown, 0 of 5" in text
     # The kernel has the dataplane; that alone must not make it green.
-    assert set(record.proof.values()) == {f"{node}: BPF" for node in lab.nodes}
+    assert record.proof == dict.fromkeys(lab.nodes, "BPF")
 
 
 @pytest.mark.ebpf
@@ -111,8 +111,3 @@ def block_programs(lab: state.LabState, node: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         folder.rmdir()
     folder.symlink_to("/nowhere")
-
-
-def test_a_scene_can_be_set_without_sabotage(lab: state.LabState, steps: walk.Walk) -> None:
-    """The same lab and the same walk are green when nothing is wrong, so the reds above are the faults' own."""
-    assert walk.failures(steps.reach(words.Phase.IPTABLES), steps.reach(words.Phase.IPTABLES).verdicts) == ()
