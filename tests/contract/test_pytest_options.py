@@ -1,0 +1,42 @@
+"""pytest from the root: the markers select the phases, and options that can't be are refused in one line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.core import process
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def collected(*words: str) -> process.Completed:
+    """What pytest says of these words, without running a test."""
+    argv = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *words]
+    return process.run(argv, cwd=ROOT, check=False)
+
+
+@pytest.mark.parametrize(("marker", "count"), [("iptables", 2), ("ebpf", 6)])
+def test_a_marker_selects_its_phases(marker: str, count: int) -> None:
+    """``iptables`` is the first phase under both policies, ``ebpf`` the whole walk."""
+    found = collected("-m", marker, "tests/source_ip")
+    assert len([line for line in found.text.splitlines() if "::" in line]) == count, found.text
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--cluster", "moon"), "--cluster moon: one of auto, lab, kind, existing"),
+        (("--cluster", "kind"), "--cluster kind: not built yet"),
+        (("--samples", "0"), "--samples 0: 1 to 10000"),
+    ],
+)
+def test_options_that_can_not_be_are_refused(words: tuple[str, ...], line: str) -> None:
+    """pytest's own exit code for a usage error, and no traceback."""
+    refused = collected(*words, "tests/source_ip")
+    said = refused.text + refused.stderr.decode()
+    assert refused.returncode == pytest.ExitCode.USAGE_ERROR
+    assert line in said
+    assert "Traceback" not in said
