@@ -281,14 +281,22 @@ def _address_of(value: bytearray) -> int:
     return ctypes.addressof((ctypes.c_char * len(value)).from_buffer(value))
 
 
+SENDERS = [(space, "eth0") for space in ("external", *world.PODS)]
+FORWARDERS = [
+    *((node, "eth0") for node in world.NODES),
+    *((node, world.interface(pod)) for pod, (node, _) in world.PODS.items()),
+]
+
+
+@pytest.mark.parametrize("devices", [SENDERS, FORWARDERS], ids=["before-translation", "after-translation"])
 def test_checksums_hold_where_nobody_vouches_for_them(
-    bpf: probing.Support, tmp_path_factory: pytest.TempPathFactory
+    bpf: probing.Support, tmp_path_factory: pytest.TempPathFactory, devices: list[tuple[str, str]]
 ) -> None:
-    """With checksum offload off everywhere each receiver verifies what the programs wrote."""
+    """With checksums made in software, before the programs or after them, each receiver verifies the result."""
     folder = tmp_path_factory.mktemp("checksums")
     with world.built(folder) as place, world.served(place, world.SERVERS):
-        for space in ("external", *world.NODES, *world.PODS):
-            checksum_in_software(space, "eth0", place)
+        for space, ifname in devices:
+            checksum_in_software(space, ifname, place)
         for settings in (TUNNEL, DSR, AT_PACKETS):
             place.apply(settings)
             for who in ("external", "pod-cp", "pod-w1", "host-cp"):
