@@ -62,6 +62,18 @@ class Dataplane:
         """
         self._maps = self._maps or self._load()
 
+    def prepare(self) -> None:
+        """Load the programs and open or make the maps, which takes longest and touches no packet.
+
+        ``apply`` does it too where it was not done.
+
+        Raises:
+            CapabilityMissing: There is no libbpf, or no TCX where that was asked for.
+            KernelError: The kernel refused a program or a map.
+            OSError: The node's folder is in no bpffs that can be written.
+        """
+        self._opened()
+
     def apply(self, settings: Settings, cluster: Cluster) -> None:
         """Make this node's dataplane as the settings and the cluster want it.
 
@@ -72,7 +84,7 @@ class Dataplane:
             CommandError: A device could not be made.
         """
         node = cluster.node(self._node)
-        maps = self._maps or self._load()
+        maps = self._opened()
         links = self._make_devices(settings, cluster, node)
         self._wanted = desired(settings, cluster, self._node)
         # A frontend must not lead to where no route does yet.
@@ -104,15 +116,24 @@ class Dataplane:
         if link is not None and _is_external(link):
             devices.batch([f"link del {devices.TUNNEL}"])
 
-    def _load(self) -> syncing.Maps:
+    def _opened(self) -> syncing.Maps:
+        if self._maps is None:
+            try:
+                self._load()
+                self._attacher = self._choose_attacher()
+                self._maps = syncing.open_maps(self._folders[MAPS])
+            except BaseException:
+                # What was loaded before the failure must not stay behind in this process.
+                self._close()
+                raise
+        return self._maps
+
+    def _load(self) -> None:
         for folder in self._folders.values():
             folder.mkdir(parents=True, exist_ok=True)
         for name in loading.NAMES:
             for program in loading.load(name, self._folders[MAPS]):
                 self._programs[program.name] = program
-        self._attacher = self._choose_attacher()
-        self._maps = syncing.open_maps(self._folders[MAPS])
-        return self._maps
 
     def _choose_attacher(self) -> attaching.Attacher:
         tcx = self._attach != "clsact" and attaching.has_tcx(self._programs[loading.HARMLESS])

@@ -320,6 +320,19 @@ def test_clsact_serves_alike(bpf: probing.Support, tmp_path_factory: pytest.Temp
             assert process.run(["tc", "qdisc", "show", "dev", "eth0"]).text.count("clsact") == 0
 
 
+def test_preparing_touches_no_packet(bpf: probing.Support, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """After it everything is loaded and nothing attached, and it can be taken back."""
+    with world.built(tmp_path_factory.mktemp("prepare")) as place:
+        plane = place.planes["kind-worker"]
+        with place.spaces["kind-worker"].inside():
+            plane.prepare()
+            folder = place.folder / "bpf" / "kind-worker"
+            assert list((folder / dataplane.LINKS).iterdir()) == []
+            assert {path.name for path in (folder / dataplane.MAPS).iterdir()} >= {"sip_conntrack", "sip_frontends"}
+            plane.stop()
+            assert list(folder.iterdir()) == []
+
+
 def test_stop_leaves_nothing(bpf: probing.Support, tmp_path_factory: pytest.TempPathFactory) -> None:
     """After the end there is no pin, no device and no program, and a new beginning works."""
     with world.built(tmp_path_factory.mktemp("stop")) as place, world.served(place, world.SERVERS):
