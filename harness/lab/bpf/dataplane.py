@@ -54,15 +54,6 @@ class Dataplane:
         self._wanted: MapContents | None = None
 
     def prepare(self) -> None:
-        """Load programs and maps, which takes most of the time of a first ``apply``; no packet meets them yet.
-
-        Raises:
-            CapabilityMissing: There is no libbpf.
-            KernelError: The kernel refused a program or a map.
-        """
-        self._maps = self._maps or self._load()
-
-    def prepare(self) -> None:
         """Load the programs and open or make the maps, which takes longest and touches no packet.
 
         ``apply`` does it too where it was not done.
