@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from harness.checks import walk
-from harness.model import records, words
+from harness.dataplane import proof
+from harness.kube import client
+from harness.model import facts, records, words
 from tests import fake_cluster
 
 
@@ -108,6 +112,23 @@ def test_a_kernel_that_has_it_and_does_it_wrong_is_red() -> None:
     assert set(record.proof.values()) == {"BPF"}
     assert record.converged_s is None
     assert "172.18.0.9 unknown" in sentences(record)
+
+
+def test_right_traffic_without_proof_is_red() -> None:
+    """A node with both dataplanes may show the right address by luck of their order; it is still not in force."""
+    api = fake_cluster.Api()
+
+    def observe(asked: client.Client, known: facts.Facts) -> tuple[proof.InForce, ...]:
+        found = fake_cluster.observe(asked, known)
+        return (*found[:-1], dataclasses.replace(found[-1], iptables=found[-1].asked, bpf=found[-1].asked))
+
+    clock = fake_cluster.Clock()
+    place = fake_cluster.place(api)
+    record = walk.Walk(place, samples=1, tell=lambda _text: None, observe=observe, clock=clock).reach(
+        words.Phase.IPTABLES
+    )
+    assert not record.passed
+    assert "kind-worker2: iptables has 30180, 30181, BPF has 30180, 30181" in record.trouble
 
 
 def test_a_broken_chain_is_red() -> None:

@@ -60,8 +60,8 @@ def test_other_bytes_never_stop_the_parser(before: bytes, after: bytes) -> None:
 @pytest.mark.parametrize("separator", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
 def test_only_a_newline_ends_a_line(separator: str) -> None:
     """A forged line after a carriage return or a Unicode separator stays part of the path that carries it."""
-    forged = line("10.9.9.9", f"GET /?probe={TOKEN} HTTP/1.1").decode().removesuffix(" 200 -")
-    raw = line("172.18.0.5", f"GET /{separator}{forged} 200 - HTTP/1.1") + b"\n"
+    forged = line("10.9.9.9", f"GET /?probe={TOKEN} HTTP/1.1").decode()
+    raw = line("172.18.0.5", f"GET /{separator}{forged}{separator} HTTP/1.1") + b"\n"
     assert all(item.address != ip_address("10.9.9.9") for item in access_log.parse(raw))
     assert access_log.by_token(access_log.parse(raw), [TOKEN]) == {TOKEN: []}
 
