@@ -34,7 +34,7 @@ class Dataplane:
 
         try:
             self.prepare()
-        except (errors.CapabilityMissing, kernel.KernelError, OSError) as error:
+        except (errors.CapabilityMissing, kernel.KernelError) as error:
             self.stop()
             return str(error)
         return ""
