@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 
@@ -29,7 +30,9 @@ def kubectl(lab: state.LabState, tmp_path_factory: pytest.TempPathFactory) -> ku
 @pytest.fixture
 def namespace(kubectl: kubectls.Kubectl, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace of the test's own, deleted with everything in it."""
-    name = request.node.originalname.removeprefix("test_").replace("_", "-")[:40].strip("-")
+    # Cases of one test follow each other faster than a namespace is emptied.
+    suffix = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:6]
+    name = request.node.originalname.removeprefix("test_").replace("_", "-")[:40].strip("-") + f"-{suffix}"
     kubectl("create", "namespace", name)
     yield name
     kubectl("delete", "namespace", name, "--wait=false")

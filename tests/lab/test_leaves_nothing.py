@@ -31,6 +31,14 @@ from harness.model import words
 calico.switch(client.connect(pathlib.Path(sys.argv[1])), words.Dataplane.BPF)
 """
 
+_HOLD = """
+import signal, sys
+from harness.lab import lifecycle
+with lifecycle.running(name=sys.argv[1], workers=0, yaobank=False):
+    print("ready", flush=True)
+    signal.pause()
+"""
+
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[machines.Machine]:
@@ -104,6 +112,15 @@ def test_killed_starter_leaves_nothing(machine: machines.Machine) -> None:
     before = machine.snapshot()
     with machine.start(*machines.sourceip("lab", "up", "--name", machine.lab_name("orphan"))) as child:
         assert any("waiting for" in line for line in machines.lines_of(child))
+        machines.interrupt(child, signal.SIGKILL)
+    machine.assert_as_before(before)
+
+
+def test_killed_holder_leaves_nothing(machine: machines.Machine) -> None:
+    """A lab that a program holds ends with that program, even if it is killed."""
+    before = machine.snapshot()
+    with machine.start(sys.executable, "-P", "-c", _HOLD, machine.lab_name("held")) as child:
+        assert any(line == "ready" for line in machines.lines_of(child))
         machines.interrupt(child, signal.SIGKILL)
     machine.assert_as_before(before)
 

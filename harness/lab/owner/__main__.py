@@ -22,11 +22,13 @@ def main() -> int:
     parser.add_argument("--dir", type=Path, required=True)
     parser.add_argument("--leash-fd", type=int, required=True)
     parser.add_argument("--progress-fd", type=int, required=True)
-    parser.add_argument("--with-parent", action="store_true", help="end at once when the parent does")
+    parser.add_argument(
+        "--with-parent", action="store_true", help="end when the parent does, even if it leaves the leash to others"
+    )
     parser.add_argument("--without-yaobank", action="store_true")
     options = parser.parse_args()
     if options.with_parent:
-        kernel.end_with_parent(signal.SIGKILL)
+        kernel.end_with_parent(signal.SIGTERM)
     return lifetime.Owner(
         directory=options.dir,
         leash=options.leash_fd,
