@@ -70,7 +70,7 @@ class Dial:
 class Session:
     """One agent, running somewhere, that takes any number of dials at once. Safe to use from several threads."""
 
-    def __init__(self, child: subprocess.Popen[bytes], where: str) -> None:
+    def __init__(self, child: process.Child, where: str) -> None:
         self._child = child
         self._where = where
         self._ids = itertools.count(1)
