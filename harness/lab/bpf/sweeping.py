@@ -96,7 +96,7 @@ def expired(
     wanted: contents.MapContents | None = None,
     timeouts: Timeouts = DEFAULT,
 ) -> Iterator[layouts.Tuple]:
-    """The keys to remove: of what is over, and of datagrams whose backend has left the service."""
+    """The keys to remove: of what is over, and of what cannot get an answer, its backend having left."""
     claimed: set[layouts.Tuple] = set()
     for connection in connections(entries):
         if connection.reply_key is not None:
@@ -124,8 +124,11 @@ def _limit_s(connection: Connection, timeouts: Timeouts) -> float:
 
 
 def _is_stale(connection: Connection, wanted: contents.MapContents | None) -> bool:
-    """Whether a stream of datagrams would go on for ever to a backend that has left."""
-    if wanted is None or connection.key.protocol != layouts.PROTOCOLS["UDP"]:
+    """Whether its packets would go on to a backend that has left: datagrams for ever, a SYN until its client gives up.
+
+    A connection that stands may end in its own time with its ending backend.
+    """
+    if wanted is None or connection.state not in ("", "SYN-SENT"):
         return False
     key = layouts.FrontendKey(connection.key.destination, connection.key.destination_port, connection.key.protocol)
     any_node = layouts.FrontendKey(layouts.ANY_NODE, key.port, key.protocol)
