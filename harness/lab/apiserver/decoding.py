@@ -43,11 +43,19 @@ class WrongType(Exception):
     """A value has not the type that its field has; the text is encoding/json's sentence.
 
     Attributes:
+        path: Where it is, with list positions.
+        value: What it is.
+        go_type: What its field is.
         cause: The same as the validation of a CustomResourceDefinition says it.
     """
 
-    def __init__(self, message: str, cause: statuses.Cause) -> None:
-        self.cause = cause
+    def __init__(self, message: str, *, path: str, value: Json, go_type: str) -> None:
+        self.path = path
+        self.value = value
+        self.go_type = go_type
+        have, wanted = golang.schema_kind(value), golang.schema_kind_of(go_type)
+        detail = f'Invalid value: "{have}": {path} in body must be of type {wanted}: "{have}"'
+        self.cause = statuses.Cause(field=path, reason="FieldValueTypeInvalid", message=detail)
         super().__init__(message)
 
 
@@ -288,10 +296,7 @@ def _wrong(value: Json, path: str, go_name: str, go_type: str) -> WrongType:
     # encoding/json leaves list positions out of the path that it names.
     bare = golang.without_positions(path)
     shown = golang.json_kind(value)
-    if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and go_type == "int32"):
+    if isinstance(value, float) and go_type.startswith("int"):
         shown = f"number {value}"
     message = f"json: cannot unmarshal {shown} into Go struct field {go_name}.{bare} of type {go_type}"
-    have, wanted = golang.schema_kind(value), golang.schema_kind_of(go_type)
-    detail = f'{path} in body must be of type {wanted}: "{have}"'
-    cause = statuses.Cause(field=path, reason="FieldValueTypeInvalid", message=f'Invalid value: "{have}": {detail}')
-    return WrongType(message, cause)
+    return WrongType(message, path=path, value=value, go_type=go_type)

@@ -6,7 +6,6 @@ business of ``serving``. All of it runs in one thread and does not wait, so a re
 
 from __future__ import annotations
 
-import copy
 import datetime
 from collections.abc import Callable
 from typing import Any
@@ -14,9 +13,11 @@ from typing import Any
 from harness.lab.apiserver import (
     admission,
     allocation,
+    configurations,
     decoding,
     defaulting,
     deleting,
+    golang,
     listing,
     metadata,
     options,
@@ -177,7 +178,8 @@ class Operations:
         warnings: options.Warnings,
         subresource: str,
     ) -> tuple[Object, bool]:
-        given = decoded(patch.checked_for_apply(resource, namespace, name), resource, wanted, warnings)
+        given = configurations.typed(patch.checked_for_apply(resource, namespace, name), resource)
+        validation.check_encoding(given, resource)
         merged = patching.applied(existing, given, resource, wanted, self.clock(), subresource)
         if existing is not None:
             change = self.change(
@@ -208,7 +210,7 @@ class Operations:
             Refusal: It breaks a rule, is not there, or was changed in between.
         """
         old = self.get(resource, namespace, name)
-        new = change(copy.deepcopy(old))
+        new = change(golang.plain(old))
         _check_preconditions(new, old, resource, name)
         metadata.keep_system_fields(new, old)
         _keep_other_part(new, old, resource, subresource)
@@ -297,7 +299,7 @@ def _keep_other_part(new: Object, old: Object, resource: registry.Resource, subr
             _restore(new, old, key)
         if resource.kind not in _STATUS_WITH_METADATA:
             managers = new["metadata"].get("managedFields")
-            new["metadata"] = copy.deepcopy(old["metadata"]) | ({"managedFields": managers} if managers else {})
+            new["metadata"] = golang.plain(old["metadata"]) | ({"managedFields": managers} if managers else {})
     elif has_status and subresource != "binding":
         _restore(new, old, "status")
     if resource.kind == "Namespace" and subresource != "finalize":
@@ -307,7 +309,7 @@ def _keep_other_part(new: Object, old: Object, resource: registry.Resource, subr
 def _restore(new: Object, old: Object, key: str) -> None:
     new.pop(key, None)
     if key in old:
-        new[key] = copy.deepcopy(old[key])
+        new[key] = golang.plain(old[key])
 
 
 def _count_generation(new: Object, old: Object, resource: registry.Resource) -> None:

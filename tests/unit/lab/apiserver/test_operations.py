@@ -155,3 +155,25 @@ def test_a_name_is_made_from_its_beginning(api: cluster.Cluster) -> None:
     name = api.create("configmaps", {"metadata": {"generateName": "gen-"}})["metadata"]["name"]
     assert name.startswith("gen-")
     assert len(name) == 9
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        ({"replica": 1}, ".spec.replica: field not declared in schema"),
+        ({"template": {"spec": {"containers": [{"name": "c", "foo": 1}]}}},
+         '.spec.template.spec.containers[name="c"].foo: field not declared in schema'),
+        ({"replicas": "2"}, ".spec.replicas: expected numeric (int or float), got string"),
+        ({"template": {"spec": {"containers": [{"name": "c", "env": [{"name": "A", "value": 1}]}]}}},
+         '.spec.template.spec.containers[name="c"].env[name="A"].value: expected string, got '
+         "&value.valueUnstructured{Value:1}"),
+        ({"a": 1, "b": 2}, "errors:\n  .spec.a: field not declared in schema\n  .spec.b: field not declared in schema"),
+    ],
+)  # fmt: skip
+def test_what_is_applied_has_only_fields_of_its_kind(api: cluster.Cluster, spec: cluster.Object, problem: str) -> None:
+    """Field validation has no say in it; list elements are named by their keys."""
+    item = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": spec}
+    with pytest.raises(statuses.Refusal) as error:
+        api.patch("deployments", "d", item, kind="apply", manager="one", validation="Ignore")
+    prefix = "failed to create typed patch object (demo/d; apps/v1, Kind=Deployment): "
+    assert cluster.refused(error) == (500, prefix + problem)
