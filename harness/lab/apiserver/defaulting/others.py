@@ -27,6 +27,32 @@ def secret(item: Object, _old: Object | None) -> None:
     item.setdefault("type", "Opaque")
 
 
+_NODE_INFO = (
+    "machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeletVersion",
+    "kubeProxyVersion", "operatingSystem", "architecture",
+)  # fmt: skip
+
+
+def node(item: Object, _old: Object | None) -> None:
+    """A node says of itself what it knows; what it does not is shown as empty."""
+    item.setdefault("spec", {})
+    status = item.setdefault("status", {})
+    status.setdefault("daemonEndpoints", {}).setdefault("kubeletEndpoint", {}).setdefault("Port", 0)
+    info = status.setdefault("nodeInfo", {})
+    for key in _NODE_INFO:
+        info.setdefault(key, "")
+
+
+def event(item: Object, _old: Object | None) -> None:
+    """Go has no way to leave out a struct or a time that is empty."""
+    for key in ("involvedObject", "source"):
+        item.setdefault(key, {})
+    for key in ("firstTimestamp", "lastTimestamp", "eventTime"):
+        item.setdefault(key, None)
+    for key in ("reportingComponent", "reportingInstance"):
+        item.setdefault(key, "")
+
+
 def endpoints(item: Object, _old: Object | None) -> None:
     """A port without a protocol is TCP."""
     for subset in item.get("subsets") or []:
@@ -35,10 +61,11 @@ def endpoints(item: Object, _old: Object | None) -> None:
 
 
 def endpoint_slice(item: Object, _old: Object | None) -> None:
-    """A port without a name has the empty one, without a protocol it is TCP; both lists are always there."""
-    item.setdefault("endpoints", None)
-    item["endpoints"] = item["endpoints"] or []
-    item["ports"] = item.get("ports") or []
-    for port in item["ports"]:
+    """A port without a name has the empty one, without a protocol it is TCP; an empty list is null (recorded)."""
+    for key in ("endpoints", "ports"):
+        item[key] = item.get(key) or None
+    for endpoint in item["endpoints"] or []:
+        endpoint.setdefault("conditions", {})
+    for port in item["ports"] or []:
         port.setdefault("name", "")
         port.setdefault("protocol", "TCP")

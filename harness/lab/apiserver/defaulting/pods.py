@@ -32,6 +32,7 @@ def pod(item: Object, old: Object | None) -> None:
         status.setdefault("qosClass", old["status"]["qosClass"])
     for condition in status.get("conditions") or []:
         condition.setdefault("lastProbeTime", None)
+        condition.setdefault("lastTransitionTime", None)
 
 
 def fill_in_spec(spec: Object) -> None:

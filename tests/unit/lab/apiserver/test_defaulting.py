@@ -141,4 +141,18 @@ def test_a_slices_ports_have_names_and_protocols(api: cluster.Cluster) -> None:
     """The empty name is a name."""
     made = api.create("endpointslices", {"metadata": {"name": "s"}, "addressType": "IPv4", "ports": [{"port": 80}]})
     assert made["ports"] == [{"port": 80, "name": "", "protocol": "TCP"}]
-    assert made["endpoints"] == []
+    assert made["endpoints"] is None
+
+
+def test_an_event_shows_what_is_empty(api: cluster.Cluster) -> None:
+    """Times and structs are there, as Go writes them."""
+    made = api.create("events", {"metadata": {"name": "e"}, "message": "m"})
+    assert (made["source"], made["eventTime"], made["reportingComponent"]) == ({}, None, "")
+
+
+def test_a_node_shows_what_it_does_not_say(api: cluster.Cluster) -> None:
+    """A status from the client is kept, the rest is empty."""
+    status = {"nodeInfo": {"osImage": "Debian"}}
+    made = api.create("nodes", {"metadata": {"name": "n"}, "status": status}, namespace="")
+    info = made["status"]["nodeInfo"]
+    assert (info["osImage"], info["machineID"]) == ("Debian", "")
