@@ -42,7 +42,7 @@ def leave(outside: int) -> None:
 
 
 def _private_run(keep: Sequence[Path]) -> None:
-    kept = [(path, os.open(path, os.O_PATH | os.O_CLOEXEC)) for path in _below_run(keep)]
+    kept = [(path, os.open(path, os.O_PATH | os.O_CLOEXEC)) for path in below_run(keep)]
     kernel.mount("tmpfs", str(_RUN), "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=0755")
     for path, descriptor in kept:
         path.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,8 @@ def _private_run(keep: Sequence[Path]) -> None:
         os.close(descriptor)
 
 
-def _below_run(paths: Sequence[Path]) -> list[Path]:
+def below_run(paths: Sequence[Path]) -> list[Path]:
+    """Those of the paths that a private ``/run`` would hide, each once. Pure but for symbolic links."""
     resolved = sorted({path.resolve() for path in paths})
     return [path for path in resolved if path != _RUN and path.is_relative_to(_RUN)]
 

@@ -11,6 +11,7 @@ from harness.lab import plan
 from harness.lab.topology import namespaces
 
 BRIDGE_LINK = "br-kind"
+SETTINGS = Path("/proc/sys")
 _PREFIX = plan.NODE_NETWORK.prefixlen
 
 QUIET = {
@@ -87,6 +88,6 @@ def set_kernel(namespace: str, settings: Mapping[str, str]) -> None:
 def write_settings(settings: Mapping[str, str]) -> None:
     """Set sysctls in the network namespace that the caller is in. A device's dots are written as slashes."""
     for name, value in settings.items():
-        file = Path("/proc/sys") / "/".join(part.replace("/", ".") for part in name.split("."))
+        file = SETTINGS / "/".join(part.replace("/", ".") for part in name.split("."))
         if file.exists():
             file.write_text(value)
