@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,6 @@ from pathlib import Path
 
 from harness.core import errors
 from harness.lab import plan
-from harness.lab.felix import cluster
 
 USAGE = """Usage of calico-node:
   -bpf
@@ -29,8 +27,17 @@ USAGE = """Usage of calico-node:
         Shut down (nothing to do in the lab)
   -v    Display version
 """
+_HEALTH_PORT = 9099
 _TIMEOUT_S = 5.0
 _SILENT = ("-init", "-shutdown", "-best-effort", "-startup", "-complete-startup")
+
+DUMPS = {
+    "nat dump": "nat_dump",
+    "conntrack dump": "conntrack_dump",
+    "routes dump": "routes_dump",
+    "ifstate dump": "ifstate_dump",
+}
+"""What can be dumped, and the function of ``harness.lab.bpf.dumping`` that does it."""
 
 Dump = Callable[[Path], str]
 
@@ -57,28 +64,29 @@ def main(argv: Sequence[str], environment: Mapping[str, str]) -> int:
 def _bpf(words: Sequence[str], environment: Mapping[str, str]) -> str:
     if list(words) == ["version"]:
         return f"{plan.CALICO_VERSION} (lab reference dataplane)\n"
-    dump = _dumps().get(" ".join(words))
-    if dump is None:
-        raise errors.ParseError(f"unknown command {' '.join(words)!r} for calico-node -bpf")
+    name = " ".join(words)
+    if name not in DUMPS:
+        raise errors.ParseError(f"unknown command {name!r} for calico-node -bpf")
     folder = environment.get("SOURCEIP_BPFFS")
     if not folder:
         raise errors.ParseError("the environment has no SOURCEIP_BPFFS: this is not a calico-node pod")
-    return dump(Path(folder))
+    if not (Path(folder) / "maps").is_dir():
+        raise errors.ParseError(f"{name}: there are no BPF maps; this node is not in eBPF mode")
+    return _dump(name)(Path(folder))
 
 
-def _dumps() -> dict[str, Dump]:
+def _dump(name: str) -> Dump:
     from harness.lab.bpf import dumping
 
-    return {
-        "nat dump": dumping.nat_dump,
-        "conntrack dump": dumping.conntrack_dump,
-        "routes dump": dumping.routes_dump,
-        "ifstate dump": dumping.ifstate_dump,
-    }
+    found: Dump = getattr(dumping, DUMPS[name])
+    return found
 
 
 def _ask(path: str) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", cluster.Settings().health_port, timeout=_TIMEOUT_S)
+    # A dump is asked for again and again while a switch is awaited; it does without what only this needs.
+    import http.client
+
+    connection = http.client.HTTPConnection("127.0.0.1", _HEALTH_PORT, timeout=_TIMEOUT_S)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

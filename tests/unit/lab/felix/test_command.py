@@ -35,6 +35,7 @@ def test_dump_reads_the_nodes_own_maps(
 ) -> None:
     """The node's folder of the bpffs comes from the pod's environment; one dash or two make no difference."""
     monkeypatch.setattr(dumping, "nat_dump", lambda folder: f"dump of {folder}\n")
+    (tmp_path / "maps").mkdir()
     assert command.main(["--bpf", "nat", "dump"], {"SOURCEIP_BPFFS": str(tmp_path)}) == 0
     assert capsys.readouterr().out == f"dump of {tmp_path}\n"
 
@@ -45,6 +46,12 @@ def test_dump_without_maps_fails_in_one_line(tmp_path: Path, capsys: pytest.Capt
     captured = capsys.readouterr()
     assert captured.out == ""
     assert len(captured.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", command.DUMPS.values())
+def test_every_dump_is_there(name: str) -> None:
+    """The dumps that the command names are functions of the dataplane's own."""
+    assert callable(getattr(dumping, name))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +70,7 @@ def test_readiness_is_felixs_own(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     states = [agent.Health(ready=True, message="dataplane Iptables in force")]
     server = health.serve(0, lambda: states[-1])
     try:
-        monkeypatch.setattr("harness.lab.felix.cluster.Settings", lambda: _Port(server.server_port))
+        monkeypatch.setattr(command, "_HEALTH_PORT", server.server_port)
         assert command.main(["-felix-ready"], {}) == 0
         states.append(agent.Health(ready=False, message="waiting for routes to all nodes"))
         assert command.main(["-felix-ready"], {}) == 1
@@ -72,10 +79,3 @@ def test_readiness_is_felixs_own(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     finally:
         server.shutdown()
         server.server_close()
-
-
-class _Port:
-    """Settings with another health port."""
-
-    def __init__(self, port: int) -> None:
-        self.health_port = port
