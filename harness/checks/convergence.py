@@ -18,7 +18,10 @@ from harness.model import facts, words
 
 # How many looks in a row must be right before a phase counts as converged.
 STREAK = 3
-_DELAY_S = 0.05
+_DELAY_S = 0.1
+# A connection whose first packet was lost on the way of a switch tells nothing more by being waited for; the kernel
+# sends the next after a second, and the next look is sooner than that.
+_HASTY_S = 0.5
 
 Observe = Callable[[client.Client, facts.Facts], tuple[proof.InForce, ...]]
 
@@ -117,7 +120,7 @@ def _wrong(place: scene.Scene, phase: words.Phase, known: facts.Facts) -> tuple[
     answering = dataclasses.replace(
         known, destinations=tuple(item for item in known.destinations if item.policy is words.Policy.CLUSTER)
     )
-    hasty = dataclasses.replace(place.patience, probe_s=place.patience.unanswered_s)
+    hasty = dataclasses.replace(place.patience, probe_s=_HASTY_S)
     try:
         found = source_ip.verdicts(dataclasses.replace(place, patience=hasty), phase, answering, samples=1)
     except errors.CapabilityMissing as error:

@@ -79,7 +79,7 @@ def test_convergence_is_the_first_of_the_looks_that_stayed_right() -> None:
     record = walking(fake_cluster.Api(lag=10))
     record.reach(words.Phase.IPTABLES)
     ebpf = record.reach(words.Phase.EBPF)
-    assert ebpf.proven_s == ebpf.converged_s == pytest.approx(10 * 0.05)
+    assert ebpf.proven_s == ebpf.converged_s == pytest.approx(10 * 0.1)
 
 
 def test_a_switch_that_never_comes_is_red_and_names_the_nodes() -> None:
