@@ -18,12 +18,15 @@ from harness.core import errors, process
 Object = dict[str, Any]
 
 _TIMEOUT_S = 60.0
+_VARIABLE = "KUBECTL"
+"""Names another kubectl, as it does for the acceptance walk-through."""
 
 
 class Kubectl:
     """Runs kubectl against one cluster, with a home directory of its own so that no cache is shared or left."""
 
     def __init__(self, kubeconfig: Path, home: Path) -> None:
+        self._program = program()
         self._env = {"PATH": os.environ["PATH"], "HOME": str(home), "KUBECONFIG": str(kubeconfig)}
 
     def __call__(self, *argv: str, stdin: str | Object | None = None) -> str:
@@ -49,16 +52,18 @@ class Kubectl:
 
     def binary(self, *argv: str, stdin: bytes) -> bytes:
         """What kubectl prints for bytes on its standard input."""
-        return process.run(["kubectl", *argv], stdin=stdin, timeout_s=_TIMEOUT_S, env=self._env).stdout
+        return process.run([self._program, *argv], stdin=stdin, timeout_s=_TIMEOUT_S, env=self._env).stdout
 
     def _run(self, argv: tuple[str, ...], stdin: str | Object | None, *, check: bool) -> process.Completed:
         text = json.dumps(stdin) if isinstance(stdin, dict) else stdin or ""
-        return process.run(["kubectl", *argv], stdin=text.encode(), timeout_s=_TIMEOUT_S, env=self._env, check=check)
+        return process.run(
+            [self._program, *argv], stdin=text.encode(), timeout_s=_TIMEOUT_S, env=self._env, check=check
+        )
 
     @contextmanager
     def following(self, *argv: str) -> Iterator[Following]:
         """A kubectl that goes on running, such as ``get -w``; ended with the block."""
-        child = process.start(["kubectl", *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self._env)
+        child = process.start([self._program, *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self._env)
         try:
             yield Following(child)
         finally:
@@ -106,6 +111,11 @@ class Following:
         return line.decode()
 
 
+def program() -> str:
+    """The kubectl to use."""
+    return os.environ.get(_VARIABLE, "kubectl")
+
+
 def available() -> bool:
-    """Whether this machine has a kubectl."""
-    return shutil.which("kubectl") is not None
+    """Whether this machine has it."""
+    return shutil.which(program()) is not None

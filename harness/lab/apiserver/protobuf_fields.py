@@ -279,6 +279,21 @@ MESSAGES: Mapping[str, Mapping[int, Field]] = {
         2 requests {}Quantity
         """
     ),
+    "DeleteOptions": _fields(
+        """
+        1 gracePeriodSeconds *int
+        2 preconditions *Preconditions
+        3 orphanDependents *bool
+        4 propagationPolicy *string
+        5 dryRun []string
+        """
+    ),
+    "Preconditions": _fields(
+        """
+        1 uid *string
+        2 resourceVersion *string
+        """
+    ),
     "SelfSubjectAccessReview": _fields(
         """
         1 metadata ObjectMeta
@@ -312,5 +327,14 @@ MESSAGES: Mapping[str, Mapping[int, Field]] = {
     "SubjectAccessReviewStatus": _fields("1 allowed bool"),
 }
 
-KINDS = ("ConfigMap", "Deployment", "Namespace", "Secret", "SelfSubjectAccessReview", "Service", "ServiceAccount")
+KINDS = (
+    "ConfigMap",
+    "DeleteOptions",
+    "Deployment",
+    "Namespace",
+    "Secret",
+    "SelfSubjectAccessReview",
+    "Service",
+    "ServiceAccount",
+)
 """The messages that a request may be."""

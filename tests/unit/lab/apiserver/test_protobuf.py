@@ -77,6 +77,8 @@ def test_bytes_are_base64_and_numbers_may_be_negative() -> None:
     """A secret's data are base64 as in JSON, and a negative number is one."""
     secret = protobuf.decoded(_body("Secret", _field(2, _entry("k", "v"))))
     assert secret["data"] == {"k": "dg=="}
+    options = protobuf.decoded(_body("DeleteOptions", _field(1, 0) + _field(4, b"Foreground")))
+    assert (options["gracePeriodSeconds"], options["propagationPolicy"]) == (0, "Foreground")
     deployment = protobuf.decoded(_body("Deployment", _field(2, _field(1, -1))))
     assert deployment["spec"] == {"replicas": -1}
 
