@@ -29,6 +29,7 @@ FORMATS = {
     "frontend": "=IIIII",
     "backend_key": "=II",
     "backend": "=4s2s2x",
+    "member_key": "=I4s2s2x",
     "route_key": "=I4s",
     "route": "=I4sI",
     "tuple": "=4s4s2s2sB3x",
@@ -116,6 +117,11 @@ def backend_key_from(data: bytes) -> tuple[int, int]:
     """The set's id and the ordinal in it."""
     number, ordinal = struct.unpack(FORMATS["backend_key"], data)
     return number, ordinal
+
+
+def member_key(number: int, backend: Backend) -> bytes:
+    """The key of a backend among those of a set."""
+    return struct.pack("=I", number) + backend.pack()
 
 
 def route_key(network: ipaddress.IPv4Network) -> bytes:

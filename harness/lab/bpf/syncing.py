@@ -7,7 +7,8 @@ so a packet sees the old set or the new one, whole.
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +24,13 @@ class Maps:
     settings: kernel.Map
     frontends: kernel.Map
     backends: kernel.Map
+    members: kernel.Map
     routes: kernel.Map
     conntrack: kernel.Map
 
     def close(self) -> None:
         """Give the descriptors back."""
-        for opened in (self.settings, self.frontends, self.backends, self.routes, self.conntrack):
+        for opened in (self.settings, self.frontends, self.backends, self.members, self.routes, self.conntrack):
             opened.close()
 
 
@@ -38,6 +40,7 @@ def open_maps(pins: Path) -> Maps:
         settings=kernel.Map.at(pins / "sip_settings"),
         frontends=kernel.Map.at(pins / "sip_frontends"),
         backends=kernel.Map.at(pins / "sip_backends"),
+        members=kernel.Map.at(pins / "sip_members"),
         routes=kernel.Map.at(pins / "sip_routes"),
         conntrack=kernel.Map.at(pins / "sip_conntrack"),
     )
@@ -57,16 +60,24 @@ def write_services(maps: Maps, wanted: contents.MapContents) -> None:
     """Make the frontends and backends as wanted."""
     present = backend_sets(maps.backends.items())
     numbers = numbered({frontend.backends for frontend in wanted.frontends.values()}, present)
-    for backends, number in numbers.items():
-        if present.get(number) != backends:
-            for ordinal, backend in enumerate(backends):
-                maps.backends.put(layouts.backend_key(number, ordinal), backend.pack())
+    entries, members = set_entries(numbers)
+    _put(maps.backends, entries)
+    _put(maps.members, members)
     _replace(maps.frontends, {key.pack(): frontend_value(f, numbers).pack() for key, f in wanted.frontends.items()})
-    used = set(numbers.values())
-    for key in maps.backends.items():
-        number, ordinal = layouts.backend_key_from(key)
-        if number not in used or ordinal >= len(next(b for b, n in numbers.items() if n == number)):
-            maps.backends.drop(key)
+    _keep_only(maps.members, members.keys())
+    _keep_only(maps.backends, entries.keys())
+
+
+def set_entries(numbers: Mapping[Backends, int]) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """The sets as the maps hold them, by ordinal and by backend. Pure."""
+    entries: dict[bytes, bytes] = {}
+    members: dict[bytes, bytes] = {}
+    for backends, number in numbers.items():
+        for ordinal, backend in enumerate(backends):
+            entries[layouts.backend_key(number, ordinal)] = backend.pack()
+            # A backend that is listed twice keeps the place that counts as local.
+            members.setdefault(layouts.member_key(number, backend), struct.pack("=I", ordinal))
+    return entries, members
 
 
 def backend_sets(entries: Mapping[bytes, bytes]) -> dict[int, Backends]:
@@ -106,11 +117,19 @@ def frontend_value(frontend: contents.Frontend, numbers: Mapping[Backends, int])
 
 
 def _replace(target: kernel.Map, wanted: Mapping[bytes, bytes]) -> None:
+    _put(target, wanted)
+    _keep_only(target, wanted.keys())
+
+
+def _put(target: kernel.Map, wanted: Mapping[bytes, bytes]) -> None:
     present = target.items()
     for key, value in wanted.items():
         if present.get(key) != value:
             target.put(key, value)
-    for key in present.keys() - wanted.keys():
+
+
+def _keep_only(target: kernel.Map, keys: Iterable[bytes]) -> None:
+    for key in target.items().keys() - set(keys):
         target.drop(key)
 
 

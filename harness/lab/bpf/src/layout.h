@@ -47,6 +47,12 @@ struct backend {
 	__u16 pad;
 };
 
+/* The backends of a set once more, by what they are: the value is the ordinal. */
+struct member_key {
+	__u32 id;
+	struct backend backend;
+};
+
 struct route_key {
 	__u32 prefixlen;
 	__be32 addr;

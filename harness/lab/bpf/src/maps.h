@@ -23,6 +23,7 @@
 MAP(sip_settings, BPF_MAP_TYPE_ARRAY, __u32, struct settings, 1, 0);
 MAP(sip_frontends, BPF_MAP_TYPE_HASH, struct frontend_key, struct frontend, 8192, BPF_F_NO_PREALLOC);
 MAP(sip_backends, BPF_MAP_TYPE_HASH, struct backend_key, struct backend, 16384, BPF_F_NO_PREALLOC);
+MAP(sip_members, BPF_MAP_TYPE_HASH, struct member_key, __u32, 16384, BPF_F_NO_PREALLOC);
 MAP(sip_routes, BPF_MAP_TYPE_LPM_TRIE, struct route_key, struct route, 4096, BPF_F_NO_PREALLOC);
 MAP(sip_conntrack, BPF_MAP_TYPE_LRU_HASH, struct tuple, struct flow, 16384, 0);
 MAP(sip_affinity, BPF_MAP_TYPE_LRU_HASH, struct affinity_key, struct affinity, 1024, 0);

@@ -7,7 +7,6 @@
 
 #define ANY_NODE 0xffffffff /* the frontend that stands for every node's address */
 #define NS_PER_S 1000000000ULL
-#define MOST_BACKENDS 256
 
 enum scope {
 	FROM_OUTSIDE,
@@ -41,19 +40,10 @@ static __always_inline __u32 usable(const struct frontend *frontend, int scope)
 
 static __always_inline int is_among(const struct frontend *frontend, __u32 count, const struct backend *wanted)
 {
-	struct backend_key key = {.id = frontend->id};
-	struct backend *found;
-	__u32 i;
+	struct member_key key = {.id = frontend->id, .backend = *wanted};
+	__u32 *ordinal = bpf_map_lookup_elem(&sip_members, &key);
 
-	for (i = 0; i < MOST_BACKENDS; i++) {
-		if (i >= count)
-			break;
-		key.ordinal = i;
-		found = bpf_map_lookup_elem(&sip_backends, &key);
-		if (found && found->addr == wanted->addr && found->port == wanted->port)
-			return 1;
-	}
-	return 0;
+	return ordinal && *ordinal < count;
 }
 
 static __always_inline int by_affinity(const struct frontend *frontend, __u32 count, struct affinity_key *key,

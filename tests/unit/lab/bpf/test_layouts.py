@@ -12,6 +12,8 @@ from tests.unit.lab.bpf import btf
 
 ADDRESS, OTHER = ipaddress.IPv4Address("10.1.2.3"), ipaddress.IPv4Address("10.4.5.6")
 
+NESTED = ("affinity", "affinity_key", "member_key")
+
 
 def compiled() -> dict[str, btf.Struct]:
     """Every struct of every object, which must be the same wherever it is."""
@@ -43,7 +45,7 @@ def _items(layout: str) -> list[str]:
     return items
 
 
-@pytest.mark.parametrize("name", [name for name in layouts.FORMATS if name not in ("affinity", "affinity_key")])
+@pytest.mark.parametrize("name", [name for name in layouts.FORMATS if name not in NESTED])
 def test_format_is_the_compiled_struct(name: str) -> None:
     """Size and every member's offset agree; a member for padding comes last or between, and holds no value."""
     layout = compiled()[name]
@@ -51,7 +53,7 @@ def test_format_is_the_compiled_struct(name: str) -> None:
     assert [at for at in offsets(layouts.FORMATS[name]) if at not in layout.offsets] == []
 
 
-@pytest.mark.parametrize("name", ["affinity", "affinity_key"])
+@pytest.mark.parametrize("name", NESTED)
 def test_nested_format_has_the_compiled_size(name: str) -> None:
     """A struct inside a struct is flat in Python."""
     assert struct.calcsize(layouts.FORMATS[name]) == compiled()[name].size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import sys
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,3 +45,12 @@ def test_sets_are_read_back_in_order() -> None:
         layouts.backend_key(4, 0): TWO.pack(),
     }
     assert syncing.backend_sets(entries) == {3: (ONE, TWO), 4: (TWO,)}
+
+
+def test_a_backend_that_is_listed_twice_counts_as_local() -> None:
+    """Its first place is among those of this node, and affinity must find it there."""
+    _, members = syncing.set_entries({(ONE, TWO, ONE): 9})
+    assert members == {
+        layouts.member_key(9, ONE): (0).to_bytes(4, sys.byteorder),
+        layouts.member_key(9, TWO): (1).to_bytes(4, sys.byteorder),
+    }
