@@ -41,11 +41,11 @@ def main(environment: Mapping[str, str]) -> int:
     signal.signal(signal.SIGTERM, lambda _number, _frame: felix.stop())
     signal.signal(signal.SIGINT, lambda _number, _frame: felix.stop())
     links.follow(mirror.wake)
-    server = health.serve(cluster.Settings().health_port, lambda: felix.health)
+    health.serve(cluster.Settings().health_port, lambda: felix.health)
     mirror.start()
     felix.run()
+    # The threads are daemons: a rollout waits for this process, and nothing they do needs an end.
     mirror.stop()
-    server.shutdown()
     log.info("Stopped.")
     return 0
 

@@ -128,6 +128,8 @@ class Agent:
         self.health = Health(ready=False, message="not started")
         self._in_force: bool | None = None
         self._unsupported: str | None = None
+        self._complained = False
+        self._young = True
         self._applied: tuple[cluster.Cluster, Wiring] | None = None
         self._tables: tuple[rules.Table, ...] = ()
         self._own_rules: tuple[str, ...] = ()
@@ -175,6 +177,7 @@ class Agent:
             self._refresh_at = now + state.settings.refresh_s
             self._applied = state, self._wiring()
             self._looks = [now + look for look in LOOKS_S]
+            self._look_ahead(state.settings)
         elif bpf:
             self._keep(state.settings, now)
         if bpf and now >= self._sweep_at:
@@ -189,10 +192,20 @@ class Agent:
             return False
         if self._unsupported is None:
             self._unsupported = self._bpf.unsupported()
-            if self._unsupported:
-                log.error("BPF dataplane mode enabled but not supported by the kernel.  Disabling BPF mode.")
-                log.error("%s", self._unsupported)
+        if self._unsupported and not self._complained:
+            self._complained = True
+            log.error("BPF dataplane mode enabled but not supported by the kernel.  Disabling BPF mode.")
+            log.error("%s", self._unsupported)
         return not self._unsupported
+
+    def _look_ahead(self, settings: cluster.Settings) -> None:
+        """Load the programs of a felix that was started for eBPF mode while the others are still being replaced.
+
+        Loading takes longest in a switch. A felix that is about to be replaced itself leaves it to its successor.
+        """
+        if self._young and settings.bpf_ahead and self._unsupported is None:
+            self._unsupported = self._bpf.unsupported()
+        self._young = False
 
     def _program(self, state: cluster.Cluster, *, bpf: bool) -> None:
         own = state.node(self._name)

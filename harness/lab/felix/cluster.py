@@ -70,6 +70,7 @@ class Settings:
 
     Attributes:
         bpf_enabled: The eBPF dataplane is asked for.
+        bpf_ahead: It is about to be: the operator sets ``nftablesMode`` before it replaces calico-node for eBPF mode.
         service_mode: How replies of remote backends return: through the entry node, or straight to the client.
         load_balancing: Which protocols are translated at ``connect`` in the node's cgroup.
         host_nat_without_ctlb: Host-network clients are translated without connect-time load balancing too.
@@ -81,6 +82,7 @@ class Settings:
     """
 
     bpf_enabled: bool = False
+    bpf_ahead: bool = False
     service_mode: ServiceMode = "Tunnel"
     load_balancing: LoadBalancing = "TCP"
     host_nat_without_ctlb: bool = True
@@ -167,6 +169,7 @@ def _settings(configurations: Iterable[Object]) -> Settings:
     mode = str(spec.get("bpfExternalServiceMode") or default.service_mode)
     return Settings(
         bpf_enabled=bool(spec.get("bpfEnabled", default.bpf_enabled)),
+        bpf_ahead=spec.get("nftablesMode") == "Enabled",
         # Calico reads this one field without regard to case.
         service_mode="DSR" if mode.upper() == "DSR" else "Tunnel",
         load_balancing=_load_balancing(spec, default),

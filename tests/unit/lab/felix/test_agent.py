@@ -64,9 +64,11 @@ class FakeDataplane:
     deeds: list[str]
     reason: str = ""
     failing: bool = False
+    tries: int = 0
 
     def unsupported(self) -> str:
         """The reason that the test gave."""
+        self.tries += 1
         return self.reason
 
     def prepare(self) -> None:
@@ -199,6 +201,36 @@ def test_unsupported_kernel_is_said_once_and_stays_in_iptables_mode(
         "no eBPF here",
     ]
     assert scene.felix.health == agent.Health(ready=True, message="dataplane Iptables in force")
+
+
+def test_felix_that_starts_for_ebpf_mode_loads_ahead(scene: Scene) -> None:
+    """The operator announces eBPF mode before it replaces calico-node; loading then is out of the switch's way."""
+    scene.ask_for(bpf=False, nftablesMode="Enabled")
+    scene.deeds()
+    assert scene.bpf.tries == 1
+    scene.ask_for(bpf=True, nftablesMode="Enabled")
+    assert "attach" in scene.deeds()
+    assert scene.bpf.tries == 1
+
+
+def test_felix_that_is_about_to_be_replaced_does_not_load_ahead(scene: Scene) -> None:
+    """It would only take time from its successor."""
+    scene.deeds()
+    scene.ask_for(bpf=False, nftablesMode="Enabled")
+    scene.deeds()
+    assert scene.bpf.tries == 0
+
+
+def test_refusal_found_ahead_is_said_when_it_matters(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody has asked for eBPF mode yet when the programs are loaded ahead."""
+    scene.bpf.reason = "no eBPF here"
+    scene.ask_for(bpf=False, nftablesMode="Enabled")
+    with caplog.at_level(logging.ERROR):
+        scene.deeds()
+        assert caplog.records == []
+        scene.ask_for(bpf=True, nftablesMode="Enabled")
+        scene.deeds()
+    assert len(caplog.records) == 2
 
 
 def test_new_device_is_taken_up(scene: Scene) -> None:

@@ -36,12 +36,14 @@ def test_settings_are_read_as_calico_reads_them(objects: Objects) -> None:
         "bpfHostNetworkedNATWithoutCTLB": "Disabled",
         "bpfKubeProxyIptablesCleanupEnabled": False,
         "iptablesRefreshInterval": "3m",
+        "nftablesMode": "Enabled",
         "vxlanPort": 4790,
         "vxlanVNI": 4097,
         "healthPort": 9098,
     }
     assert cluster.cluster(objects).settings == cluster.Settings(
         bpf_enabled=True,
+        bpf_ahead=True,
         service_mode="DSR",
         load_balancing="Disabled",
         host_nat_without_ctlb=False,
