@@ -78,7 +78,8 @@ class Api(client.Client):
 
     def raw(self, path: str, params: client.Params = ()) -> bytes:
         """customer's log."""
-        assert path == "/api/v1/namespaces/yaobank-customer/pods/customer-1/log", path
+        if path != "/api/v1/namespaces/yaobank-customer/pods/customer-1/log":
+            raise errors.ApiError(404, "NotFound", path)
         return "".join(f"{line}\n" for line in self.log).encode()
 
     def apply(self, obj: Mapping[str, Any]) -> client.Object:
@@ -173,7 +174,7 @@ def _node(node: facts.Node) -> client.Object:
 def _pod(pod: facts.Pod) -> client.Object:
     return {
         "metadata": {"namespace": pod.namespace, "name": pod.name},
-        "spec": {"nodeName": pod.node},
+        "spec": {"nodeName": pod.node, "containers": [{"name": "app"}]},
         "status": {"podIP": str(pod.address), "conditions": [{"type": "Ready", "status": "True"}]},
     }
 

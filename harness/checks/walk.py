@@ -31,6 +31,7 @@ class Walk:
         samples: int,
         tell: Tell = log.info,
         observe: convergence.Observe = proof.observe,
+        on_red: Callable[[records.PhaseRecord], object] = lambda _record: None,
         clock: waiting.Clock = waiting.REAL,
     ) -> None:
         """Walk on a scene.
@@ -40,12 +41,14 @@ class Walk:
             samples: How many samples a cell gets.
             tell: Hears of progress.
             observe: Asks every node what is in force on it.
+            on_red: Is called with a phase that did not pass, before anything else is switched.
             clock: Time.
         """
         self._place = place
         self._samples = samples
         self._tell = tell
         self._observe = observe
+        self._on_red = on_red
         self._clock = clock
         self._done: dict[words.Phase, records.PhaseRecord] = {}
         self._found: words.Dataplane | None = None
@@ -63,7 +66,9 @@ class Walk:
         """
         for earlier in words.Phase:
             if earlier not in self._done:
-                self._done[earlier] = self._run(earlier)
+                self._done[earlier] = record = self._run(earlier)
+                if not record.passed:
+                    self._on_red(record)
             if earlier is phase:
                 return self._done[phase]
         raise AssertionError(phase)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from harness.checks import scene, walk
 from harness.clusters import cluster, selection
+from harness.evidence import collectors
 from harness.model import records, words
 
 Say = Callable[[str], None]
@@ -76,7 +77,7 @@ def started(options: selection.Options, *, say: Say) -> Iterator[Run]:
         began = time.monotonic()
         scene.deploy_yaobank(place.api, timeout_s=found.patience.rollout_s)
         timings["yaobank ready"] = round(time.monotonic() - began, 3)
-        steps = walk.Walk(place, samples=options.samples, tell=say)
+        steps = walk.Walk(place, samples=options.samples, tell=say, on_red=_collecting(place, options, say))
         with _restored(found, steps):
             yield Run(
                 cluster=found,
@@ -86,6 +87,17 @@ def started(options: selection.Options, *, say: Say) -> Iterator[Run]:
                 started=now,
                 timings_s=timings,
             )
+
+
+def _collecting(place: scene.Scene, options: selection.Options, say: Say) -> Callable[[records.PhaseRecord], None]:
+    def collect(record: records.PhaseRecord) -> None:
+        if options.report_dir is None:
+            say(f"{record.phase.value} is red; --report-dir DIR would have kept the evidence")
+            return
+        folder = options.report_dir / "evidence" / record.phase.value
+        say(f"{record.phase.value} is red; {collectors.collect(place.api, folder)} files of evidence in {folder}")
+
+    return collect
 
 
 @contextlib.contextmanager

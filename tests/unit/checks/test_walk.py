@@ -152,3 +152,20 @@ def test_no_verdict_is_a_failure_of_its_own() -> None:
     """A phase without cells says so instead of passing."""
     record = walking(fake_cluster.Api()).reach(words.Phase.IPTABLES)
     assert walk.failures(record, ()) == ("iptables: no cell was planned",)
+
+
+def test_a_red_phase_is_reported_before_the_next_switch() -> None:
+    """Evidence is there to be taken only as long as nothing has been switched on."""
+    api = fake_cluster.Api()
+    api.sees["BPF"]["kind-worker", "Cluster"] = "172.18.0.9"
+    seen: list[tuple[words.Phase, str]] = []
+    steps = walk.Walk(
+        fake_cluster.place(api),
+        samples=1,
+        tell=lambda _text: None,
+        observe=fake_cluster.observe,
+        on_red=lambda record: seen.append((record.phase, api.declared)),
+        clock=fake_cluster.Clock(),
+    )
+    steps.reach(words.Phase.REVERTED)
+    assert seen == [(words.Phase.EBPF, "BPF")]
