@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from harness.core import errors
 from harness.lab.bpf import attaching, kernel, loading
 
-_DEMANDING = ("to_outside", "connect", "to_pod")
+HARMLESS_OBJECT = "to_pod"
+"""The object that holds ``loading.HARMLESS``."""
+
+_DEMANDING = ("to_outside", "connect", HARMLESS_OBJECT)
 
 
 @dataclass(frozen=True, kw_only=True)
