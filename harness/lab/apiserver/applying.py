@@ -112,7 +112,7 @@ def track_update(
 
     Who changes a field comes to own it, and whoever owned it before does so no longer. A write that carries other
     ``managedFields`` than the old object's replaces them, as ``kubectl apply --server-side`` does when it migrates
-    from client-side apply; one that carries none keeps the old.
+    from client-side apply; one that carries none keeps the old. What it returns shares its parts with ``new``.
 
     Args:
         old: The object before; None when it is created.
@@ -126,7 +126,7 @@ def track_update(
     types = listtypes.of_kind(str(new.get("kind", "")))
     me = managers.Manager(name=manager, operation=operation, api_version=api_version, subresource=subresource)
     before, owned_before = managers.separated(old or {})
-    after, owned = managers.separated(copy.deepcopy(new))
+    after, owned = managers.separated(new)
     if not owned and not managers.resets(new):
         owned = owned_before
     changes = fieldsets.compare(before, after, types)

@@ -8,6 +8,7 @@ A path is a tuple of the words that ``metadata.managedFields[].fieldsV1`` nests:
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -88,17 +89,21 @@ def nodes(value: Json, kind: listtypes.FieldType) -> dict[Path, Node]:
 
 def _walk(value: Json, kind: listtypes.FieldType, path: Path) -> Iterator[tuple[Path, Node]]:
     for word, item, item_kind in children(value, kind) or []:
-        below = children(item, item_kind)
-        yield (
-            (*path, word),
-            Node(
-                value=item if below is None else None,
-                leaf=not below,
-                element=not word.startswith("f:"),
-                always=item_kind.always,
-            ),
-        )
-        yield from _walk(item, item_kind, (*path, word))
+        yield from _walk_one(word, item, item_kind, path)
+
+
+def _walk_one(word: str, item: Json, kind: listtypes.FieldType, path: Path) -> Iterator[tuple[Path, Node]]:
+    below = children(item, kind)
+    yield (
+        (*path, word),
+        Node(
+            value=item if below is None else None,
+            leaf=not below,
+            element=not word.startswith("f:"),
+            always=kind.always,
+        ),
+    )
+    yield from _walk(item, kind, (*path, word))
 
 
 def of_applied(value: Json, kind: listtypes.FieldType) -> FieldSet:
@@ -110,14 +115,42 @@ def compare(old: Json, new: Json, kind: listtypes.FieldType) -> Comparison:
     """What an update from one version to another added, modified and removed.
 
     A map or list that comes into being counts as added itself, unless the kind writes it into an empty object too.
+    What is equal on both sides is not looked into: every write passes here.
     """
-    before, after = nodes(old, kind), nodes(new, kind)
-    fresh = after.keys() - before.keys()
+    found = _Differences()
+    found.add(old, new, kind, ())
     return Comparison(
-        added=frozenset(path for path in fresh if after[path].leaf or not after[path].always),
-        modified=frozenset(path for path in after.keys() & before.keys() if before[path].value != after[path].value),
-        removed=frozenset(before.keys() - after.keys()),
+        added=frozenset(found.added), modified=frozenset(found.modified), removed=frozenset(found.removed)
     )
+
+
+class _Differences:
+    """Gathers what differs while two values are walked through side by side."""
+
+    def __init__(self) -> None:
+        self.added: set[Path] = set()
+        self.modified: set[Path] = set()
+        self.removed: set[Path] = set()
+
+    def add(self, old: Json, new: Json, kind: listtypes.FieldType, path: Path) -> None:
+        if old == new:
+            return
+        before, after = children(old, kind), children(new, kind)
+        if (before is None or after is None) and path:
+            self.modified.add(path)
+        was = {word: item for word, item, _ in before or []}
+        for word, item, item_kind in after or []:
+            if word in was:
+                self.add(was.pop(word), item, item_kind, (*path, word))
+            else:
+                self.added |= {place for place, node in _walk_one(word, item, item_kind, path) if _is_owned(node)}
+        for word, item, item_kind in before or []:
+            if word in was:
+                self.removed |= {place for place, _ in _walk_one(word, item, item_kind, path)}
+
+
+def _is_owned(node: Node) -> bool:
+    return node.leaf or not node.always
 
 
 def with_parents(paths: Iterable[Path]) -> FieldSet:
@@ -155,7 +188,13 @@ def to_fields(paths: FieldSet) -> Fields:
 
 def from_fields(fields: Mapping[str, Any]) -> FieldSet:
     """A set from the nested form of ``fieldsV1``; anything that is no object in it counts as a leaf."""
-    return frozenset(_unnested(fields, ()))
+    return _from_text(json.dumps(fields))
+
+
+@functools.lru_cache(maxsize=256)
+def _from_text(text: str) -> FieldSet:
+    """The same few managers' sets are read at every write."""
+    return frozenset(_unnested(json.loads(text), ()))
 
 
 def _unnested(fields: Mapping[str, Any], path: Path) -> Iterator[Path]:

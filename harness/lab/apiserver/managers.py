@@ -57,10 +57,17 @@ class Manager:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What one manager owns, and when that last changed (RFC 3339)."""
+    """What one manager owns.
+
+    Attributes:
+        fields: The fields.
+        time: When they last changed (RFC 3339).
+        written: The entry as the object has it; None for one that is new or has changed.
+    """
 
     fields: fieldsets.FieldSet
     time: str
+    written: Object | None = None
 
 
 def tracked(fields: fieldsets.FieldSet) -> fieldsets.FieldSet:
@@ -89,9 +96,8 @@ def _parsed(item: Object) -> tuple[Manager, Entry]:
         subresource=str(item.get("subresource", "")),
     )
     fields = item.get("fieldsV1")
-    return manager, Entry(
-        fields=fieldsets.from_fields(fields if isinstance(fields, dict) else {}), time=str(item.get("time", ""))
-    )
+    owned = fieldsets.from_fields(fields if isinstance(fields, dict) else {})
+    return manager, Entry(fields=owned, time=str(item.get("time", "")), written=item)
 
 
 def handed_over(
@@ -103,15 +109,24 @@ def handed_over(
 ) -> Owned:
     """The owners after a write: what it changed is the writer's, what it removed is nobody's."""
     lost = changes.written | changes.removed
-    after = {
-        owner: Entry(fields=entry.fields - lost, time=entry.time)
-        for owner, entry in owned.items()
-        if not owner.same(me)
-    }
-    before = next((entry for owner, entry in owned.items() if owner == me), None)
-    same = before is not None and before.fields == mine and not changes.written and not changes.removed
-    after[me] = Entry(fields=mine, time=before.time if before and same else _text(now))
+    after = {owner: _without(entry, lost) for owner, entry in owned.items() if not owner.same(me)}
+    before = owned.get(me)
+    if before is None or before.fields != mine:
+        after[me] = Entry(fields=mine, time=_text(now))
+    else:
+        after[me] = before if not lost else _renewed(before, _text(now))
     return {owner: entry for owner, entry in after.items() if entry.fields or (owner == me and me.operation == "Apply")}
+
+
+def _renewed(entry: Entry, time: str) -> Entry:
+    """The same fields at another time: their written form can stay."""
+    return Entry(fields=entry.fields, time=time, written={**(entry.written or {}), "time": time})
+
+
+def _without(entry: Entry, lost: fieldsets.FieldSet) -> Entry:
+    if entry.fields.isdisjoint(lost):
+        return entry
+    return Entry(fields=entry.fields - lost, time=entry.time)
 
 
 def joined(bare: Object, owned: Mapping[Manager, Entry]) -> Object:
@@ -123,6 +138,8 @@ def joined(bare: Object, owned: Mapping[Manager, Entry]) -> Object:
 
 
 def _written(manager: Manager, entry: Entry) -> Object:
+    if entry.written is not None:
+        return entry.written
     written: Object = {
         "manager": manager.name,
         "operation": manager.operation,

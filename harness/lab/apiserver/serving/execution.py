@@ -74,7 +74,7 @@ def _check_protocol(request: web.Request) -> None:
     upgrade = request.headers.get("Upgrade", "").lower()
     if upgrade.startswith("spdy"):
         raise statuses.bad_request(
-            "SPDY is not supported by this server: exec needs a client that speaks WebSocket (kubectl 1.31 or newer)"
+            "SPDY is not supported by this server: exec needs a client that speaks WebSocket (kubectl 1.30 or newer)"
         )
     if upgrade != "websocket":
         raise statuses.bad_request("Upgrade request required")

@@ -216,6 +216,15 @@ def test_an_update_that_changes_nothing_changes_no_owner() -> None:
     assert _write(live, _bare(live), "other", now=_LATER) == live
 
 
+def test_another_value_for_an_owned_field_renews_the_entry() -> None:
+    """The owner stays the same and so do its fields; the time is the write's."""
+    live = _write(None, _map(K="1"))
+    new = copy.deepcopy(live)
+    new["data"]["K"] = "2"
+    [entry] = _write(live, new, now=_LATER)["metadata"]["managedFields"]
+    assert entry == live["metadata"]["managedFields"][0] | {"time": "2026-11-23T06:20:09Z"}
+
+
 def test_an_update_may_write_the_owners_itself() -> None:
     """kubectl hands client-side ownership over by writing managedFields; an empty entry resets them."""
     live = _write(None, _map(K="1"), "kubectl-client-side-apply")
