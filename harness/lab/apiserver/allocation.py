@@ -47,8 +47,9 @@ class Allocator:
                 return [invalid("spec.clusterIPs", golang.quoted([wanted]), problem)]
         spec["clusterIP"] = wanted or _free_address(taken)
         spec["clusterIPs"] = [spec["clusterIP"]]
-        spec.setdefault("ipFamilies", ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
+        anything = wanted == "None" and not spec.get("selector")
+        spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if anything else ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "RequireDualStack" if anything else "SingleStack")
         return []
 
     def _ports(self, spec: Object, others: list[Object]) -> list[Cause]:

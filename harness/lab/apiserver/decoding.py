@@ -30,13 +30,18 @@ class Findings:
     """What strict decoding finds: fields that nobody knows, fields that are there twice."""
 
     unknown: list[str] = field(default_factory=list)
-    duplicates: list[str] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
+    """The findings in the words of Kubernetes, in their order."""
 
-    def sentences(self) -> list[str]:
-        """The findings in the words of Kubernetes."""
-        return [f'duplicate field "{path}"' for path in self.duplicates] + [
-            f'unknown field "{path}"' for path in self.unknown
-        ]
+    def add_unknown(self, path: str) -> None:
+        """Nobody knows this field."""
+        self.unknown.append(path)
+        self.sentences.append(f'unknown field "{path}"')
+
+    def add_duplicates(self, path: str, found: Object) -> None:
+        """These of the object's fields were there twice."""
+        names = getattr(found, "twice", ())
+        self.sentences += [f'duplicate field "{_joined(path, name)}"' for name in names]
 
 
 class WrongType(Exception):
@@ -218,16 +223,16 @@ class _Walk:
     def struct(self, found: Object, type_name: str, path: str, go_name: str) -> Object:
         """An object with fields of its own."""
         fields = schema.fields_of(type_name) or {}
-        self._findings.duplicates.extend(_joined(path, key) for key in getattr(found, "twice", ()))
         clean: Object = {}
         for key, value in found.items():
             kind = fields.get(key)
             if kind is None:
-                self._findings.unknown.append(_joined(path, key))
+                self._findings.add_unknown(_joined(path, key))
                 continue
             taken = self._value(value, kind, _joined(path, key), go_name)
             if not self._is_left_out(taken, kind, type_name, key):
                 clean[key] = taken
+        self._findings.add_duplicates(path, found)
         return clean
 
     def _is_left_out(self, value: Json, kind: str, type_name: str, key: str) -> bool:
@@ -265,7 +270,7 @@ class _Walk:
     def _map(self, value: Json, kind: str, path: str, go_name: str) -> Object:
         if not isinstance(value, dict):
             raise _wrong(value, path, go_name, golang.type_name(kind))
-        self._findings.duplicates.extend(_joined(path, key) for key in getattr(value, "twice", ()))
+        self._findings.add_duplicates(path, value)
         quantity = golang.is_quantity(path)
         taken = {
             key: str(item) if quantity and isinstance(item, int | float) else self._value(item, kind[1:], path, go_name)

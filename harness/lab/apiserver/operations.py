@@ -249,7 +249,7 @@ def decoded(given: Object, resource: registry.Resource, wanted: options.Write, w
         if resource.custom:
             raise _wrong_in_custom(given, resource, error) from error
         raise statuses.bad_request(prefix + str(error)) from error
-    sentences = findings.sentences()
+    sentences = findings.sentences
     if sentences and wanted.validation == "Strict":
         raise statuses.bad_request(prefix + "strict decoding error: " + ", ".join(sentences))
     if wanted.validation == "Warn":

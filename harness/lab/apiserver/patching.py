@@ -139,7 +139,7 @@ def decoded(
             name = meta.get("name", "") if isinstance(meta, dict) else ""
             raise statuses.invalid_object(resource, str(name), [error.cause]) from error
         raise _refused(raw, patch, str(error)) from error
-    sentences = findings.sentences()
+    sentences = findings.sentences
     if sentences and wanted.validation == "Strict":
         raise _refused(raw, patch, "strict decoding error: " + ", ".join(sentences))
     if wanted.validation == "Warn":

@@ -171,7 +171,7 @@ def fields(text: str, resource: registry.Resource) -> tuple[tuple[str, bool, str
 
 def _unknown_field(field: str, resource: registry.Resource) -> statuses.Refusal:
     # Kinds without fields of their own are refused by apimachinery's default conversion, which lists what it has.
-    if not resource.selectable:
+    if not resource.selectable and not resource.custom:
         known = '"metadata.name", "metadata.namespace"'
         return statuses.bad_request(f'"{field}" is not a known field selector: only {known}')
     return statuses.bad_request(f"field label not supported: {field}")

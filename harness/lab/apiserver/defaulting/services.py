@@ -19,17 +19,40 @@ def service(item: Object, old: Object | None) -> None:
         port.setdefault("protocol", "TCP")
         port.setdefault("targetPort", port.get("port"))
     _affinity(spec)
-    if spec["type"] in _EXTERNAL:
+    _drop_unused(spec, (old or {}).get("spec") or {})
+    if _reachable(spec):
         spec.setdefault("externalTrafficPolicy", "Cluster")
-    elif old is not None and old["spec"].get("externalTrafficPolicy") == spec.get("externalTrafficPolicy"):
-        # A type that is no longer reached from outside gives the field back.
-        spec.pop("externalTrafficPolicy", None)
     if spec["type"] == "LoadBalancer":
         spec.setdefault("allocateLoadBalancerNodePorts", True)
     if spec["type"] != "ExternalName":
         spec.setdefault("internalTrafficPolicy", "Cluster")
     _keep_addresses(spec, (old or {}).get("spec") or {})
     item.setdefault("status", {}).setdefault("loadBalancer", {})
+
+
+def _drop_unused(spec: Object, before: Object) -> None:
+    """A type that no longer needs a field gives it back, unless the client asks for another value."""
+    if _reachable(before) and not _reachable(spec):
+        _drop(spec, before, ("externalTrafficPolicy",))
+    if before.get("type") in _EXTERNAL and spec["type"] not in _EXTERNAL:
+        _drop(spec, before, ("healthCheckNodePort", "allocateLoadBalancerNodePorts"))
+        numbers = {port.get("nodePort") for port in before.get("ports") or []}
+        for port in spec.get("ports") or []:
+            if port.get("nodePort") in numbers:
+                port.pop("nodePort", None)
+    if spec["type"] == "ExternalName" and spec.get("clusterIP") == before.get("clusterIP"):
+        _drop(spec, before, ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"))
+
+
+def _reachable(spec: Object) -> bool:
+    """Whether clients outside the cluster reach it: by a port of the nodes, or by an address of its own (recorded)."""
+    return spec.get("type") in _EXTERNAL or (spec.get("type") == "ClusterIP" and bool(spec.get("externalIPs")))
+
+
+def _drop(spec: Object, before: Object, keys: tuple[str, ...]) -> None:
+    for key in keys:
+        if spec.get(key) == before.get(key):
+            spec.pop(key, None)
 
 
 def _affinity(spec: Object) -> None:

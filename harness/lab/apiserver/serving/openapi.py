@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Any
 
-from harness.lab.apiserver import registry, schema
+from harness.lab.apiserver import golang, registry, schema
 
 Object = dict[str, Any]
 
@@ -100,13 +100,18 @@ def _schemas(rows: tuple[registry.Resource, ...]) -> Object:
     while todo:
         name = todo.pop()
         fields = schema.fields_of(name)
-        if name in found or fields is None:
+        if _named(name) in found or fields is None:
             continue
-        found[name] = {"type": "object", "properties": {key: _property(kind) for key, kind in fields.items()}}
+        found[_named(name)] = {"type": "object", "properties": {key: _property(kind) for key, kind in fields.items()}}
         todo.extend(kind.lstrip("[{") for kind in fields.values())
     for resource in rows:
-        found[resource.schema]["x-kubernetes-group-version-kind"] = [_kind(resource)]
+        found[_named(resource.schema)]["x-kubernetes-group-version-kind"] = [_kind(resource)]
     return found
+
+
+def _named(kind: str) -> str:
+    """A type's name in a document: kubectl shows what follows the last dot, which is the Go name."""
+    return f"{kind}.{golang.struct_name(kind)}"
 
 
 def _property(kind: str) -> Object:
@@ -118,4 +123,4 @@ def _property(kind: str) -> Object:
         return {}
     if kind in _TYPES:
         return {"type": _TYPES[kind]} | ({"format": _FORMATS[kind]} if kind in _FORMATS else {})
-    return {"$ref": f"#/components/schemas/{kind}"}
+    return {"$ref": f"#/components/schemas/{_named(kind)}"}

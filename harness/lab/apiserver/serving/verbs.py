@@ -13,6 +13,7 @@ from harness.lab.apiserver.serving import negotiation, rendering, targets
 
 Object = dict[str, Any]
 
+_OLD_ENDPOINTS = '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"'
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 
@@ -29,6 +30,12 @@ class Verbs:
         Raises:
             Refusal: It is not answered with what it asks for.
         """
+        answer = await self._answered(request, target)
+        if target.resource.kind == "Endpoints":
+            answer.headers.add("Warning", _OLD_ENDPOINTS)
+        return answer
+
+    async def _answered(self, request: web.Request, target: targets.Target) -> web.Response:
         _check_verb(request.method, target)
         form = negotiation.chosen(request.headers.get("Accept", ""))
         if request.method == "GET":

@@ -32,7 +32,7 @@ def service(item: Object) -> list[Cause]:
         causes.append(unsupported("spec.type", kind, _TYPES))
     causes += _node_ports(spec)
     causes += _twice(spec)
-    return causes + _policies(spec) + _addresses(spec)
+    return causes + _policies(spec) + _addresses(spec) + _families(spec)
 
 
 def _address_fits(spec: Object, *, headless: bool) -> list[Cause]:
@@ -152,6 +152,21 @@ def _addresses(spec: Object) -> list[Cause]:
         detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
         return [invalid("spec.clusterIPs[0]", golang.quoted(wanted), detail)]
     return []
+
+
+def _families(spec: Object) -> list[Cause]:
+    """The lab's network has IPv4 and nothing else; a headless Service without selector may say more."""
+    if spec.get("clusterIP") == "None" and not spec.get("selector"):
+        return []
+    causes = [
+        invalid(f"spec.ipFamilies[{number}]", golang.quoted(family), "not configured on this cluster")
+        for number, family in enumerate(spec.get("ipFamilies") or [])
+        if family != "IPv4"
+    ]
+    if spec.get("ipFamilyPolicy") == "RequireDualStack":
+        detail = "this cluster is not configured for dual-stack services"
+        causes.append(invalid("spec.ipFamilyPolicy", '"RequireDualStack"', detail))
+    return causes
 
 
 def changed_service(new: Object, old: Object) -> list[Cause]:

@@ -17,14 +17,14 @@ def _typed(plural: str, item: Object | str, content: str = decoding.JSON) -> tup
     resource = cluster.resource(plural)
     body = item if isinstance(item, str) else json.dumps(item)
     found, findings = decoding.typed(decoding.body_object(body.encode(), content, resource), resource)
-    return found, findings.sentences()
+    return found, findings.sentences
 
 
 def test_unknown_and_repeated_fields_are_found_with_their_paths() -> None:
     """Each finding in the words of Kubernetes' strict decoding."""
     text = '{"spec": {"containers": [{"name": "a", "nmae": 1}], "x": {}}, "metadata": {"labels": {"a": "1", "a": "2"}}}'
     assert _typed("pods", text)[1] == [
-        'duplicate field "metadata.labels.a"', 'unknown field "spec.containers[0].nmae"', 'unknown field "spec.x"',
+        'unknown field "spec.containers[0].nmae"', 'unknown field "spec.x"', 'duplicate field "metadata.labels.a"',
     ]  # fmt: skip
 
 

@@ -117,8 +117,9 @@ def test_two_protocols_share_a_node_port(api: cluster.Cluster) -> None:
 def test_a_cluster_ip_service_gives_its_node_ports_back(api: cluster.Cluster) -> None:
     """Another Service can have the number then."""
     api.service("a", type="NodePort", ports=[{"port": 80, "nodePort": 30180}])
-    patch = {"spec": {"type": "ClusterIP", "ports": [{"port": 80}]}}
-    assert "nodePort" not in api.patch("services", "a", patch)["spec"]["ports"][0]
+    spec = api.patch("services", "a", {"spec": {"type": "ClusterIP"}})["spec"]
+    assert "nodePort" not in spec["ports"][0]
+    assert "externalTrafficPolicy" not in spec
     api.service("b", type="NodePort", ports=[{"port": 80, "nodePort": 30180}])
 
 
@@ -156,3 +157,22 @@ def test_a_node_shows_what_it_does_not_say(api: cluster.Cluster) -> None:
     made = api.create("nodes", {"metadata": {"name": "n"}, "status": status}, namespace="")
     info = made["status"]["nodeInfo"]
     assert (info["osImage"], info["machineID"]) == ("Debian", "")
+
+
+def test_an_external_name_gives_its_address_back(api: cluster.Cluster) -> None:
+    """A name elsewhere has no address here."""
+    api.service()
+    spec = api.patch("services", "s", {"spec": {"type": "ExternalName", "externalName": "a.example"}})["spec"]
+    assert "clusterIP" not in spec
+
+
+def test_a_service_with_addresses_outside_has_a_policy_for_them(api: cluster.Cluster) -> None:
+    """Whatever its type, it is reached from outside."""
+    assert api.service(externalIPs=["172.18.0.250"])["spec"]["externalTrafficPolicy"] == "Cluster"
+
+
+def test_a_headless_service_without_selector_has_both_families(api: cluster.Cluster) -> None:
+    """Its endpoints are somebody else's, of whatever family."""
+    spec = api.service(clusterIP="None")["spec"]
+    assert (spec["ipFamilies"], spec["ipFamilyPolicy"]) == (["IPv4", "IPv6"], "RequireDualStack")
+    assert api.service("t", clusterIP="None", selector={"a": "b"})["spec"]["ipFamilies"] == ["IPv4"]

@@ -43,6 +43,7 @@ def _causes(error: pytest.ExceptionInfo[statuses.Refusal]) -> list[str]:
          'spec.internalTrafficPolicy: Unsupported value: "Near": supported values: "Cluster", "Local"'),
         ({"clusterIP": "ten"},
          'spec.clusterIPs[0]: Invalid value: "ten": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'),
+        ({"ipFamilies": ["IPv6"]}, 'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster'),
         ({"type": "NodePort", "clusterIP": "None"},
          "spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for NodePort services"),
     ],
