@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -97,7 +98,7 @@ class Dataplane:
 
     def stop(self) -> None:
         """Detach everything and remove every pin, map and device, also those of an earlier process."""
-        for name in attaching.attached_interfaces(self._folders[LINKS]):
+        for name in reversed(_in_order(attaching.attached_interfaces(self._folders[LINKS]))):
             # Which way an earlier process attached, this one may not know; detaching both ways does no harm.
             attaching.Clsact(self._folders[LINKS]).detach(name)
         for folder in self._folders.values():
@@ -149,19 +150,19 @@ class Dataplane:
     def _attach_interfaces(self, links: dict[str, devices.Link]) -> None:
         attacher = self._attacher
         assert attacher is not None
-        names = [name for name in links if _pair(name) is not None]
+        names = _in_order(links)
         devices.admit(names)
         for name in sorted(attacher.attached() - set(names)):
             attacher.detach(name)
         self._done &= attacher.attached()
         for name in names:
-            pair = _pair(name)
-            if pair is None or name in self._done:
+            if name in self._done:
                 continue
+            ingress, egress = _pair(name)
             # A pod may end between the listing and this line; the next pass no longer sees its interface.
             with contextlib.suppress(OSError):
-                attacher.attach(name, "egress", self._programs[pair[1]])
-                attacher.attach(name, "ingress", self._programs[pair[0]])
+                attacher.attach(name, "egress", self._programs[egress])
+                attacher.attach(name, "ingress", self._programs[ingress])
                 self._done.add(name)
 
     def _attach_cgroup(self, settings: Settings) -> None:
@@ -186,15 +187,26 @@ class Dataplane:
         self._hooked.clear()
 
 
-def _pair(ifname: str) -> tuple[str, str] | None:
-    """The programs of an interface, ingress and egress; None for one that has none. Pure."""
-    if ifname.startswith(devices.POD_PREFIX):
-        return "sip_from_pod", "sip_to_pod"
-    return {
-        devices.HOST: ("sip_from_outside", "sip_to_outside"),
-        devices.LOOPBACK: ("sip_from_host", "sip_to_outside"),
-        devices.TUNNEL: ("sip_from_tunnel", "sip_to_tunnel"),
-    }.get(ifname)
+_PAIRS = {
+    devices.TUNNEL: ("sip_from_tunnel", "sip_to_tunnel"),
+    devices.LOOPBACK: ("sip_from_host", "sip_to_outside"),
+    devices.HOST: ("sip_from_outside", "sip_to_outside"),
+}
+
+
+def _pair(ifname: str) -> tuple[str, str]:
+    """The programs of an interface, ingress and egress. Pure."""
+    return _PAIRS.get(ifname, ("sip_from_pod", "sip_to_pod"))
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """The interfaces that have programs, in the order in which they get them. Pure.
+
+    eth0 comes last: what it lets in must find its way on and back by all the others.
+    """
+    present = set(names)
+    pods = sorted(name for name in present if name.startswith(devices.POD_PREFIX))
+    return [name for name in (devices.TUNNEL, *pods, devices.LOOPBACK, devices.HOST) if name in present]
 
 
 def _settings(settings: Settings, node: Node, links: dict[str, devices.Link]) -> layouts.SettingsValue:
