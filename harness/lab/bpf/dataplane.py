@@ -90,10 +90,9 @@ class Dataplane:
         """Forget what has expired; to be called each second."""
         if self._maps is None:
             return
-        entries = {
-            layouts.Tuple.unpack(key): layouts.Flow.unpack(value) for key, value in self._maps.conntrack.items().items()
-        }
-        for key in sweeping.expired(entries, now_ns=sweeping.now_ns(), wanted=self._wanted):
+        now_ns = sweeping.now_ns()
+        entries = sweeping.of_interest(self._maps.conntrack.items(), now_ns=now_ns)
+        for key in sweeping.expired(entries, now_ns=now_ns, wanted=self._wanted):
             self._maps.conntrack.drop(key.pack())
 
     def stop(self) -> None:
@@ -152,9 +151,10 @@ class Dataplane:
         assert attacher is not None
         names = _in_order(links)
         devices.admit(names)
-        for name in sorted(attacher.attached() - set(names)):
+        present = attacher.attached()
+        for name in sorted(present - set(names)):
             attacher.detach(name)
-        self._done &= attacher.attached()
+        self._done &= present
         for name in names:
             if name in self._done:
                 continue

@@ -6,6 +6,7 @@ two entries, one a direction, and goes as a whole, by the later packet of the tw
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,15 @@ DEFAULT = Timeouts()
 def now_ns() -> int:
     """The kernel's monotonic clock, by which the programs stamp flows."""
     return time.monotonic_ns()
+
+
+_PROTOCOL_AT = 12
+_SEEN_AT = slice(8, 16)
+_YOUNG_NS = 5_000_000_000
+
+
+def _seen_ns(raw_flow: bytes) -> int:
+    return int.from_bytes(raw_flow[_SEEN_AT], sys.byteorder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +87,24 @@ class Connection:
         if self.towards & FIN and (direct or self.back & FIN):
             return "CLOSED"
         return "ESTABLISHED" if self.back & SYN or direct else "SYN-SENT"
+
+
+def of_interest(table: Mapping[bytes, bytes], *, now_ns: int) -> dict[layouts.Tuple, layouts.Flow]:
+    """The entries of a raw table that may have expired, each with its other direction.
+
+    A busy table is nearly all young TCP connections, which no timeout can have reached: they are not even parsed.
+    """
+    found: dict[layouts.Tuple, layouts.Flow] = {}
+    for raw_key, raw_flow in table.items():
+        if raw_key[_PROTOCOL_AT] == layouts.PROTOCOLS["TCP"] and now_ns - _seen_ns(raw_flow) < _YOUNG_NS:
+            continue
+        key, flow = layouts.Tuple.unpack(raw_key), layouts.Flow.unpack(raw_flow)
+        other = flow.translated(key.protocol).reversed()
+        raw_other = table.get(other.pack())
+        found[key] = flow
+        if raw_other is not None:
+            found[other] = layouts.Flow.unpack(raw_other)
+    return found
 
 
 def connections(entries: Mapping[layouts.Tuple, layouts.Flow]) -> Iterator[Connection]:

@@ -108,3 +108,18 @@ def test_datagrams_to_a_backend_that_stays_go_on() -> None:
     kept = clusters.service(clusters.endpoint("10.244.1.5", "one"), protocol="UDP")
     wanted = contents.desired(contents.Settings(), clusters.cluster(kept), "one")
     assert expired(connection("UDP"), 1, wanted=wanted) == 0
+
+
+@pytest.mark.parametrize(("protocol", "entries"), [("TCP", 0), ("UDP", 2)])
+def test_young_connections_are_not_looked_at(protocol: str, entries: int) -> None:
+    """But datagrams always are, since their backend may leave at any moment."""
+    table = {key.pack(): flow.pack() for key, flow in connection(protocol, seen_s=99, replied_s=99).items()}
+    assert len(sweeping.of_interest(table, now_ns=100 * SECOND)) == entries
+
+
+@pytest.mark.parametrize(("seen_s", "replied_s"), [(0, 99), (99, 0)])
+def test_a_direction_that_was_quiet_brings_the_other(seen_s: int, replied_s: int) -> None:
+    """Half a connection would look like one that nothing uses."""
+    whole = connection("TCP", seen_s=seen_s, replied_s=replied_s, towards=SYN | ACK, back=SYN | ACK)
+    table = {key.pack(): flow.pack() for key, flow in whole.items()}
+    assert sweeping.of_interest(table, now_ns=100 * SECOND) == whole
