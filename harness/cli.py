@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +55,15 @@ def _run(name: tuple[str, ...], words: Sequence[str]) -> int:
 
     from harness.core import errors
 
+    class Parser(argparse.ArgumentParser):
+        """A parser that refuses in one line, as every other refusal of this program is."""
+
+        def error(self, message: str) -> NoReturn:
+            print(f"sourceip: {message}; {self.prog} --help says more", file=sys.stderr)
+            raise SystemExit(USAGE_ERROR)
+
     command = importlib.import_module(COMMANDS[name].module)
-    parser = argparse.ArgumentParser(prog=f"sourceip {' '.join(name)}", description=COMMANDS[name].summary)
+    parser = Parser(prog=f"sourceip {' '.join(name)}", description=COMMANDS[name].summary)
     command.add_arguments(parser)
     try:
         code: int = command.run(parser.parse_args(words))
