@@ -6,7 +6,7 @@ import argparse
 
 from harness.commands import lab_options
 from harness.core import errors
-from harness.lab import lifecycle, state
+from harness.lab import claims, lifecycle, state
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     root = lab_options.root_of(args)
     state.checked_name(args.name)
     lifecycle.require_root()
-    swept = state.sweep(root)
+    swept = claims.sweep(root)
     names = [lab.name for lab in state.labs(root)] if args.all else [args.name]
     ended = [name for name in names if lifecycle.stop(name, root=root)]
     for name in swept:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from harness.commands import lab_options
-from harness.lab import lifecycle, memory, state
+from harness.lab import launching, lifecycle, memory, state
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
             interrupted=interruption.number,
             wakeup=interruption.descriptor,
         )
-    except lifecycle.Interrupted as error:
+    except launching.Interrupted as error:
         sys.stderr.write(f"sourceip: {error}; nothing is left of the lab\n")
         return 128 + error.number
     _say(began, f"ready; {memory.pss_kib(started.state.owner.pid) / 1024:.0f} MiB")

@@ -7,43 +7,22 @@ process, whatever becomes of that.
 from __future__ import annotations
 
 import contextlib
-import errno
-import json
 import os
-import select
 import shutil
 import signal
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
 from harness.core import errors, process, timeouts
-from harness.lab import plan, state
+from harness.lab import claims, launching, plan, state
 from harness.lab.owner import programs
-from harness.lab.topology import kernel
 
 MAX_WORKERS = 16
 
-Say = Callable[[str], None]
-"""Takes one line of progress."""
-
 PROGRAMS = {"ip": "iproute2", "iptables-restore": "iptables", "iptables-save": "iptables"}
 """The programs that a lab needs, and the Debian package of each."""
-
-
-class Interrupted(errors.HarnessError):
-    """A signal asked for the end while the lab was being started.
-
-    Attributes:
-        number: The signal's number.
-    """
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        super().__init__(f"interrupted by {signal.Signals(number).name}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +42,7 @@ class Started:
 
 @contextmanager
 def running(
-    *, name: str, workers: int = 2, root: Path | None = None, yaobank: bool = True, say: Say | None = None
+    *, name: str, workers: int = 2, root: Path | None = None, yaobank: bool = True, say: launching.Say | None = None
 ) -> Iterator[state.LabState]:
     """A lab that lives as long as the block, and never longer than this process.
 
@@ -88,7 +67,7 @@ def start(
     workers: int = 2,
     root: Path | None = None,
     yaobank: bool = True,
-    say: Say | None = None,
+    say: launching.Say | None = None,
     detached: bool = True,
     interrupted: Callable[[], int | None] = lambda: None,
     wakeup: int | None = None,
@@ -108,21 +87,21 @@ def start(
     Raises:
         UsageError: The name, the number of workers or the state directory can't be.
         CapabilityMissing: This machine can't have a lab.
-        Interrupted: It was given up.
+        launching.Interrupted: It was given up.
         HarnessError: The lab did not become ready.
     """
     root = (root or state.root_from_environment()).absolute()
     lab = _planned(name, workers, root)
     require_machine()
-    state.claim(lab)
-    launch: _Launch | None = None
+    claims.claim(lab)
+    launch: launching.Launch | None = None
     try:
-        launch = _Launch(lab, yaobank=yaobank, detached=detached)
+        launch = launching.Launch(lab, yaobank=yaobank, detached=detached)
         launch.follow(say or (lambda _text: None), interrupted, wakeup)
-        return launch.handed_over(detached=detached)
+        return _handed_over(launch, detached=detached)
     except OSError as error:
         _undo(lab, launch)
-        full = _of_disk(str(error), lab)
+        full = launching.full_disk(str(error), lab)
         if full is None:
             raise
         raise full from error
@@ -131,16 +110,17 @@ def start(
         raise
 
 
-def _of_disk(text: str, lab: state.LabState) -> errors.UsageError | None:
-    """The error for the one who named the state directory, if it is full."""
-    full = os.strerror(errno.ENOSPC)
-    return errors.UsageError(f"state directory {lab.directory}: {full}") if full in text else None
+def _handed_over(launch: launching.Launch, *, detached: bool) -> Started:
+    if detached:
+        return Started(state=launch.let_go())
+    return Started(state=launch.kept(), process=launch.process, leash=launch.leash)
 
 
-def _undo(lab: state.LabState, launch: _Launch | None) -> None:
+def _undo(lab: state.LabState, launch: launching.Launch | None) -> None:
     if launch is not None:
         launch.end()
-    state.remove(lab.directory)
+    # Until it has an owner of its own, the lab belongs to this process.
+    claims.remove(lab.directory, owner=lab.owner)
 
 
 def stop(name: str, *, root: Path | None = None, leash: int | None = None) -> bool:
@@ -151,15 +131,16 @@ def stop(name: str, *, root: Path | None = None, leash: int | None = None) -> bo
     """
     root = (root or state.root_from_environment()).absolute()
     directory = root / state.checked_name(name)
-    existed = directory.exists()
-    with contextlib.suppress(errors.ParseError):
+    if leash is not None:
+        os.close(leash)
+    try:
         owner = state.read(directory).owner
-        if leash is not None:
-            os.close(leash)
-        owner.signal(signal.SIGTERM)
-        _await_end(owner)
-    state.remove(directory)
-    return existed
+    except errors.ParseError:
+        return False
+    owner.signal(signal.SIGTERM)
+    _await_end(owner)
+    claims.remove(directory)
+    return True
 
 
 def _await_end(owner: state.Process) -> None:
@@ -209,117 +190,3 @@ def require_root() -> None:
     """CapabilityMissing unless this process may do what root may."""
     if os.geteuid() != 0:
         raise errors.CapabilityMissing("root", "a lab makes network namespaces", "run it with sudo")
-
-
-class _Launch:
-    """The owner while it starts, seen from outside: its process, the leash and its progress."""
-
-    def __init__(self, lab: state.LabState, *, yaobank: bool, detached: bool) -> None:
-        self._lab = lab
-        self._pending = b""
-        leash_in, self._leash = os.pipe2(os.O_CLOEXEC)
-        self._progress, progress_out = os.pipe2(os.O_CLOEXEC)
-        try:
-            (lab.directory / "log").mkdir()
-            argv = _owner_argv(lab.directory, leash_in, progress_out, yaobank=yaobank, detached=detached)
-            with (lab.directory / "log" / "owner.log").open("ab") as said:
-                self._process = _start_as_first(argv, said, pass_fds=(leash_in, progress_out))
-        except BaseException:
-            self._close()
-            raise
-        finally:
-            os.close(leash_in)
-            os.close(progress_out)
-        owner = state.Process.of(self._process.pid)
-        if owner is not None:
-            state.write(state.with_owner(lab, owner))
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._leash, b"go\n")
-
-    def follow(self, say: Say, interrupted: Callable[[], int | None], wakeup: int | None) -> None:
-        """Pass progress on until the lab is ready."""
-        while True:
-            number = interrupted()
-            if number is not None:
-                raise Interrupted(number)
-            watched = [self._progress] if wakeup is None else [self._progress, wakeup]
-            if self._progress in select.select(watched, [], [])[0] and self._take(say):
-                return
-
-    def _take(self, say: Say) -> bool:
-        data = os.read(self._progress, 65536)
-        if not data:
-            raise errors.HarnessError(
-                f"the lab's owner ended before the lab was ready (exit code {self._process.wait()})"
-            )
-        *lines, self._pending = (self._pending + data).split(b"\n")
-        heeded = [self._heed(json.loads(line), say) for line in lines]
-        return any(heeded)
-
-    def _heed(self, message: dict[str, Any], say: Say) -> bool:
-        if "error" in message:
-            raise _of_disk(message["error"], self._lab) or errors.HarnessError(message["error"])
-        if "say" in message:
-            say(message["say"])
-        return bool(message.get("ready"))
-
-    def handed_over(self, *, detached: bool) -> Started:
-        """The ready lab, let go or kept on the leash."""
-        lab = state.read(self._lab.directory)
-        os.close(self._progress)
-        if not detached:
-            return Started(state=lab, process=self._process, leash=self._leash)
-        os.write(self._leash, b"keep\n")
-        os.close(self._leash)
-        # The owner outlives this process on purpose; without this, its Popen would warn about that.
-        self._process.returncode = 0
-        return Started(state=lab)
-
-    def end(self) -> None:
-        """End the owner, and with it every process of the lab."""
-        self._close()
-        try:
-            self._process.wait(timeouts.DEFAULT.lab_down_s)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(timeouts.DEFAULT.lab_down_s)
-
-    def _close(self) -> None:
-        for descriptor in (self._leash, self._progress):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-
-
-def _owner_argv(directory: Path, leash: int, progress: int, *, yaobank: bool, detached: bool) -> list[str]:
-    arguments = ["--dir", str(directory), "--leash-fd", str(leash), "--progress-fd", str(progress)]
-    arguments += [] if yaobank else ["--without-yaobank"]
-    arguments += [] if detached else ["--with-parent"]
-    return programs.argv_of("harness.lab.owner", *arguments)
-
-
-def _start_as_first(argv: Sequence[str], said: IO[bytes], pass_fds: Sequence[int]) -> process.Child:
-    """Start a program as process 1 of a PID namespace of its own."""
-    here = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        kernel.unshare(kernel.CLONE_NEWPID)
-        try:
-            return process.start(
-                argv,
-                stdout=said,
-                stderr=said,
-                env=programs.environment(),
-                cwd=Path("/"),
-                pass_fds=pass_fds,
-                new_session=True,
-            )
-        finally:
-            # From here on, children of this process belong where this process does.
-            kernel.setns(here, kernel.CLONE_NEWPID)
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOSPC, errno.EINVAL, errno.EUSERS):
-            raise
-        raise errors.CapabilityMissing(
-            "namespaces", f"the kernel refused one: {error.strerror}", "needs root with CAP_SYS_ADMIN"
-        ) from error
-    finally:
-        os.close(here)

@@ -1,37 +1,28 @@
-"""The state directory: which labs there are, who owns each, and what a dead one left behind.
+"""The state directory: which labs there are, and who owns each.
 
 A lab is alive as long as its owner is: the process with the recorded PID *and* start time, so that a PID that was
-given out anew is never mistaken for it. Claims and removals hold a lock on the directory of all labs, which is the
-directory itself, so that no lock file stays behind.
+given out anew is never mistaken for it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import json
 import os
 import re
 import select
-import shutil
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core import errors
-from harness.lab.topology import cgroups
 
 DEFAULT_NAME = "default"
 DEFAULT_ROOT = Path("/run/sourceip")
 ROOT_VARIABLE = "SOURCEIP_STATE_DIR"
-# This file says that the lab made the directory of all labs, so that it may remove it too.
-_MADE = ".made-by-sourceip"
-NEEDED_BYTES = 4 * 1024 * 1024
-"""Room that a lab must find for its state: about 1 MiB, and logs of a while."""
+# A flag of include/linux/sched.h, shown in /proc/PID/stat since Linux 2.6.
+_PF_EXITING = 0x4
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
@@ -62,6 +53,15 @@ class Process:
     def alive(self) -> bool:
         """Whether it still runs."""
         return Process.of(self.pid) == self
+
+    @property
+    def ending(self) -> bool:
+        """Whether it is on its way out: process 1 of a lab stays until every process of the lab has ended."""
+        try:
+            text = Path(f"/proc/{self.pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return bool(int(text.rpartition(")")[2].split()[6]) & _PF_EXITING)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until it has ended; False if it has not in that many seconds."""
@@ -137,50 +137,17 @@ def checked_name(name: str) -> str:
     return name
 
 
-@contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Hold the directory of all labs, made if it is not there, and removed at the end if it was made and is empty."""
-    while True:
-        descriptor = _made(root)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # Someone else may have removed it between the opening and the lock.
-        if root.exists() and root.stat().st_ino == os.fstat(descriptor).st_ino:
-            break
-        os.close(descriptor)
-    try:
-        yield
-    finally:
-        _remove_root(root)
-        os.close(descriptor)
-
-
-def _made(root: Path) -> int:
-    # Its parents are not made: what was not there before would have to be removed again too.
-    try:
-        with contextlib.suppress(FileExistsError):
-            root.mkdir(mode=0o755)
-            (root / _MADE).touch()
-        return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise errors.UsageError(f"state directory {root}: {error.strerror}") from error
-
-
-def _remove_root(root: Path) -> None:
-    if [entry.name for entry in root.iterdir()] == [_MADE]:
-        (root / _MADE).unlink()
-        root.rmdir()
-
-
 def labs(root: Path) -> list[LabState]:
     """All labs, alive or dead, that have a readable state; ordered by name."""
     found = []
-    for folder in _folders(root):
+    for folder in folders(root):
         with contextlib.suppress(errors.ParseError):
             found.append(read(folder))
     return found
 
 
-def _folders(root: Path) -> list[Path]:
+def folders(root: Path) -> list[Path]:
+    """The folders that may be labs' state directories, ordered by name; none if there is no such directory."""
     return sorted(entry for entry in root.iterdir() if entry.is_dir()) if root.is_dir() else []
 
 
@@ -232,87 +199,3 @@ def write_whole(file: Path, text: str, *, mode: int = 0o644) -> None:
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-
-
-def claim(state: LabState) -> None:
-    """Take a lab's name, after removing what a dead lab of any name left behind.
-
-    Raises:
-        UsageError: The name is taken, or the state directory can't be written.
-    """
-    root = state.directory.parent
-    with locked(root):
-        sweep_locked(root)
-        if state.directory.exists():
-            raise errors.UsageError(
-                f"name {state.name!r} is taken: end that lab with: sourceip lab down --name {state.name}"
-            )
-        _claim_cgroup(state.name)
-        _require_space(root)
-        try:
-            state.directory.mkdir(mode=0o755)
-            write(state)
-        except OSError as error:
-            shutil.rmtree(state.directory, ignore_errors=True)
-            raise errors.UsageError(f"state directory {state.directory}: {error.strerror}") from error
-
-
-def _require_space(root: Path) -> None:
-    disk = os.statvfs(root)
-    free = disk.f_bavail * disk.f_frsize
-    if free < NEEDED_BYTES:
-        why = f"{free // 1024} KiB are free, a lab needs {NEEDED_BYTES // 1024}"
-        raise errors.UsageError(f"state directory {root}: {os.strerror(errno.ENOSPC)}: {why}")
-
-
-def _claim_cgroup(name: str) -> None:
-    # A lab of that name may live in another state directory; its cgroup is the machine's, so it would be shared.
-    with cgroups.hierarchy() as top:
-        if cgroups.populated(top / cgroups.name_of(name)):
-            raise errors.UsageError(f"name {name!r} is taken by a lab with another state directory")
-        cgroups.remove(top / cgroups.name_of(name))
-
-
-def sweep(root: Path) -> list[str]:
-    """Remove what dead labs left behind; the names of those labs."""
-    if not root.is_dir():
-        return []
-    with locked(root):
-        return sweep_locked(root)
-
-
-def sweep_locked(root: Path) -> list[str]:
-    """As ``sweep``, for one who holds the lock."""
-    gone = []
-    for folder in _folders(root):
-        if not _alive(folder):
-            _remove(folder)
-            gone.append(folder.name)
-    return gone
-
-
-def _alive(folder: Path) -> bool:
-    # A directory without a readable state is one whose maker was killed: claims are written under the lock.
-    try:
-        return read(folder).alive
-    except errors.ParseError:
-        return False
-
-
-def _remove(folder: Path) -> None:
-    with cgroups.hierarchy() as top:
-        cgroups.remove(top / cgroups.name_of(folder.name))
-    shutil.rmtree(folder)
-
-
-def remove(directory: Path) -> None:
-    """Remove a lab's cgroup and its state directory, once its processes have ended."""
-    if directory.parent.is_dir():
-        with locked(directory.parent):
-            if directory.exists():
-                _remove(directory)
-
-
-def with_owner(state: LabState, owner: Process) -> LabState:
-    """The same lab with that owner."""
-    return replace(state, owner=owner)

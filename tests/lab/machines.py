@@ -25,6 +25,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 SETTLE_S = 10.0
 """The kernel removes an abandoned network namespace in the background."""
 _HOLD = "import signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); print(flush=True); signal.pause()"
+_KILL = """
+import os, select, signal, sys
+owner = os.pidfd_open(int(sys.argv[1]))
+signal.pidfd_send_signal(owner, signal.SIGKILL)
+assert select.select([owner], [], [], 30)[0]
+"""
 
 Snapshot = Mapping[str, Sequence[str]]
 
@@ -82,6 +88,10 @@ class Machine:
         assert code == 0, said
         found: dict[str, Any] = json.loads(said)
         return found
+
+    def kill_owner(self, name: str) -> None:
+        """What no program can defend itself against, to a lab's owner; returns when the kernel is done with it."""
+        assert self.run(sys.executable, "-c", _KILL, str(self.state(name)["owner"]["pid"])) == (0, "")
 
     def snapshot(self) -> Snapshot:
         """Everything that a lab could leave behind."""

@@ -117,7 +117,7 @@ def test_a_dead_lab_is_shown(machine: machines.Machine) -> None:
     name = machine.lab_name("dead")
     up = ("lab", "up", "--name", name, "--workers", "0", "--without-yaobank")
     assert machine.sourceip(*up)[0] == 0
-    assert machine.run("kill", "-KILL", str(machine.state("dead")["owner"]["pid"])) == (0, "")
+    machine.kill_owner("dead")
     remedy = f"sourceip lab down --name {name}"
     assert remedy in machine.sourceip("lab", "status")[1]
     code, said = machine.sourceip("lab", "client", "--name", name, "--", "true")

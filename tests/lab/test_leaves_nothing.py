@@ -59,12 +59,6 @@ def down(machine: machines.Machine, name: str) -> None:
     assert code == 0, said
 
 
-def kill_owner(machine: machines.Machine, name: str) -> None:
-    """What no program can defend itself against."""
-    pid = str(machine.state(name)["owner"]["pid"])
-    assert machine.run("kill", "-KILL", pid) == (0, "")
-
-
 def test_a_snapshot_sees_a_lab(machine: machines.Machine) -> None:
     """The comparison that the others stand on sees a lab in every respect that it has one."""
     before = machine.snapshot()
@@ -129,7 +123,7 @@ def test_down_removes_what_a_killed_owner_left(machine: machines.Machine) -> Non
     """After kill -9 of the owner its processes are gone at once, and down removes the rest."""
     before = machine.snapshot()
     up(machine, "killed")
-    kill_owner(machine, "killed")
+    machine.kill_owner("killed")
     down(machine, "killed")
     machine.assert_as_before(before)
 
@@ -138,7 +132,7 @@ def test_up_removes_what_a_killed_owner_left(machine: machines.Machine) -> None:
     """After kill -9 of the owner the next up takes the same name, and its down leaves no trace."""
     before = machine.snapshot()
     up(machine, "again")
-    kill_owner(machine, "again")
+    machine.kill_owner("again")
     up(machine, "again")
     down(machine, "again")
     machine.assert_as_before(before)
@@ -162,7 +156,8 @@ def test_a_state_directory_that_was_there_stays(machine: machines.Machine) -> No
     """A directory that the user made is left as it was; one that the lab made is removed."""
     given = machine.temporary / "given"
     given.mkdir()
-    (given / "mine.txt").write_text("mine")
+    (given / "mine").mkdir()
+    (given / "mine" / "lab.txt").write_text("nobody else's")
     before = machine.snapshot()
     for folder in (given, machine.temporary / "made"):
         words = ("--name", machine.lab_name("elsewhere"), "--state-dir", str(folder))
@@ -181,7 +176,7 @@ def _bpf_objects(machine: machines.Machine, name: str) -> frozenset[str]:
     return frozenset(said.splitlines())
 
 
-@pytest.mark.parametrize("end", [down, kill_owner], ids=["down", "kill"])
+@pytest.mark.parametrize("end", [down, machines.Machine.kill_owner], ids=["down", "kill"])
 def test_no_bpf_object_outlives_its_lab(
     machine: machines.Machine, end: Callable[[machines.Machine, str], None]
 ) -> None:
@@ -203,6 +198,6 @@ def test_no_bpf_object_outlives_its_lab(
         what="the end of every BPF object of the lab",
         timeout_s=machines.SETTLE_S,
     )
-    if end is kill_owner:
+    if end is not down:
         down(machine, "bpf")
     machine.assert_as_before(before)

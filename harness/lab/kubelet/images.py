@@ -81,7 +81,7 @@ def _table(place: Place) -> dict[str, Image]:
         "quay.io/calico/pod2daemon-flexvol": Image(entrypoint=("true",)),
         **{f"sourceip/yaobank-{app}": _yaobank(app) for app in ("customer", "summary", "database")},
         # As in the image for kind: without a command it stays, and leaves on SIGTERM.
-        "sourceip/tools": Image(entrypoint=("sleep", "infinity")),
+        "sourceip/tools": Image(entrypoint=("sleep", "infinity"), path=(str(PROJECT / "harness" / "probing" / "bin"),)),
     }
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import errors, process
-from harness.lab import plan, state
+from harness.lab import claims, plan, state
 from harness.lab.owner import isolation, programs
 from harness.lab.topology import cgroups, links, namespaces
 
@@ -41,6 +41,7 @@ class Owner:
         self._children: dict[int, tuple[str, process.Child]] = {}
         self._ending = False
         self._ready = False
+        self._myself: state.Process | None = None
 
     def run(self) -> int:
         """Start the lab, stay until its end, and remove everything; the exit code."""
@@ -54,7 +55,9 @@ class Owner:
             self._tell({"error": f"the kernel refused the lab's isolation: {_of(error)}"})
             return 1
         try:
-            self._start(state.read(self._directory))
+            lab = state.read(self._directory)
+            self._myself = lab.owner
+            self._start(lab)
             self._stay(wakeup)
         except (errors.HarnessError, OSError) as error:
             failed = True
@@ -164,7 +167,7 @@ class Owner:
         """End every other process of the lab, then remove what would outlive this one."""
         _end_everyone()
         isolation.leave(outside)
-        state.remove(self._directory)
+        claims.remove(self._directory, owner=self._myself)
         self._close_progress()
 
     # Talking

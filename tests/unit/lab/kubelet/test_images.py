@@ -21,6 +21,7 @@ PLACE = images.Place(
     [
         ("sourceip/tools", "sourceip/tools"),
         ("sourceip/tools:dev", "sourceip/tools"),
+        ("sourceip/tools@sha256:0123", "sourceip/tools"),
         ("docker.io/sourceip/tools:dev", "sourceip/tools"),
         ("registry.k8s.io/kube-proxy:v1.36.2@sha256:0123", "registry.k8s.io/kube-proxy"),
         ("localhost:5000/app", "localhost:5000/app"),
