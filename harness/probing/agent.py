@@ -5,7 +5,9 @@ by side, each answered under the ``id`` it came with:
 
 ``dial``     connections to ``host``:``port``, one fresh one for each of ``tokens``, at most ``concurrency`` at a time.
              ``protocol`` is ``http`` (GET of ``path``, ``{token}`` filled in), ``tcp`` (the token as one line, the
-             answer is one line) or ``udp`` (one datagram on a connected socket). ``timeout_s`` bounds one sample.
+             answer is one line), ``udp`` (one datagram on a connected socket) or ``udp-unconnected`` (one that is
+             sent to the address without connecting, so an answer may come from another one: ``reply_from``).
+             ``padding`` is how many octets question and answer carry besides. ``timeout_s`` bounds one sample.
              ``source_port`` binds the sockets (one token only). ``keep_open`` holds them until ``release``.
              One ``sample`` event a token, then ``done``.
 ``release``  closes what the ``dial`` named by ``of`` kept open; then ``done``.
@@ -13,6 +15,9 @@ by side, each answered under the ``id`` it came with:
              ``serving`` with the port (0 asks the system for one) when it listens.
 
 There are no retries: a sample that got no answer says how it stayed silent.
+
+Requests may be arguments instead, each one JSON object: then nothing is read from stdin, and the program ends when all
+are answered, which with ``serve`` is never. That is how it is an echo server in a pod, and how an exec uses it.
 """
 
 from __future__ import annotations
@@ -87,7 +92,7 @@ def silence_of(error: OSError) -> str | None:
 
 def open_socket(request: Request, deadline: Deadline) -> socket.socket:
     """A fresh socket, bound if a source port is asked for, and connected."""
-    udp = request["protocol"] == "udp"
+    udp = request["protocol"].startswith("udp")
     family = socket.AF_INET6 if ":" in request["host"] else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
     try:
@@ -95,7 +100,8 @@ def open_socket(request: Request, deadline: Deadline) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(("", request["source_port"]))
         deadline.arm(sock)
-        sock.connect((request["host"], request["port"]))
+        if request["protocol"] != "udp-unconnected":
+            sock.connect((request["host"], request["port"]))
     except BaseException:
         sock.close()
         raise
@@ -105,11 +111,30 @@ def open_socket(request: Request, deadline: Deadline) -> socket.socket:
 def question(request: Request, token: str) -> bytes:
     """The bytes that carry the token."""
     if request["protocol"] != "http":
-        return token.encode() + b"\n"
+        padding = int(request.get("padding", 0))
+        return token.encode() + (b" " + b"x" * padding if padding else b"") + b"\n"
     target = request.get("path", "/?probe={token}").replace("{token}", token)
     connection = "keep-alive" if request.get("keep_open") else "close"
     host = f"{request['host']}:{request['port']}"
     return f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: {connection}\r\n\r\n".encode()
+
+
+def ask_unconnected(sock: socket.socket, request: Request, token: str, result: Request) -> bytes:
+    """The answer to one datagram on a socket that takes one from anybody; who sent it goes into the result."""
+    sock.sendto(question(request, token), (request["host"], request["port"]))
+    result["local"] = list(sock.getsockname()[:2])
+    answer, sender = sock.recvfrom(65536)
+    result["reply_from"] = list(sender[:2])
+    return answer
+
+
+def ask_connected(sock: socket.socket, request: Request, token: str, result: Request, deadline: Deadline) -> bytes:
+    """The answer on a socket that is connected; both its ends go into the result."""
+    result["local"] = list(sock.getsockname()[:2])
+    result["peer"] = list(sock.getpeername()[:2])
+    deadline.arm(sock)
+    sock.sendall(question(request, token))
+    return read_reply(sock, request, deadline)
 
 
 def read_reply(sock: socket.socket, request: Request, deadline: Deadline) -> bytes:
@@ -146,7 +171,7 @@ def understood(data: bytes, protocol: str) -> Request:
             raise ValueError(f"no HTTP answer: {data[:80]!r}")
         return {"status": int(words[1]), "bytes": len(data)}
     found = json.loads(data.decode())
-    return {key: found[key] for key in ("token", "seen", "seen_port", "server")}
+    return {"bytes": len(data), **{key: found[key] for key in ("token", "seen", "seen_port", "server")}}
 
 
 class Kept:
@@ -179,11 +204,10 @@ def sample(request: Request, token: str, kept: Kept) -> Request:
     sock = None
     try:
         sock = open_socket(request, deadline)
-        result["local"] = list(sock.getsockname()[:2])
-        result["peer"] = list(sock.getpeername()[:2])
-        deadline.arm(sock)
-        sock.sendall(question(request, token))
-        answer = read_reply(sock, request, deadline)
+        if request["protocol"] == "udp-unconnected":
+            answer = ask_unconnected(sock, request, token, result)
+        else:
+            answer = ask_connected(sock, request, token, result, deadline)
         if not answer:
             result.update(silence="reset", error="closed without an answer")
         else:
@@ -244,12 +268,15 @@ class Agent:
 
 def account(token: bytes, peer: tuple[Any, ...], identity: str) -> bytes:
     """What an echo server answers."""
+    word, _, padding = token.strip().partition(b" ")
     fields = {
-        "token": token.decode(errors="replace").strip(),
+        "token": word.decode(errors="replace"),
         "seen": peer[0],
         "seen_port": peer[1],
         "server": identity,
     }
+    if padding:
+        fields["padding"] = padding.decode(errors="replace")
     return json.dumps(fields).encode() + b"\n"
 
 
@@ -282,10 +309,24 @@ def echo_udp(sock: socket.socket, identity: str) -> None:
                 return
 
 
+def handle_all(agent: Agent, requests: list[Request]) -> None:
+    """Carry out requests side by side to their end; what is served is served until the program is ended."""
+    threads = [threading.Thread(target=agent.handle, args=(request,)) for request in requests]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if any(request["op"] == "serve" for request in requests):
+        threading.Event().wait()
+
+
 def main() -> None:
-    """Serve requests until stdin ends."""
+    """Serve requests until stdin ends, or those that are arguments."""
     write = Writer(sys.stdout.buffer)
     agent = Agent(write)
+    if len(sys.argv) > 1:
+        handle_all(agent, [json.loads(argument) for argument in sys.argv[1:]])
+        return
     write(id=None, event="ready", pid=os.getpid())
     for line in sys.stdin.buffer:
         try:
