@@ -180,6 +180,9 @@ class Operations:
     ) -> tuple[Object, bool]:
         given = configurations.typed(patch.checked_for_apply(resource, namespace, name), resource)
         validation.check_encoding(given, resource)
+        if not subresource and resource.subresource("status") is not None:
+            # Nobody comes to own a status by applying it where it is not written.
+            given.pop("status", None)
         merged = patching.applied(existing, given, resource, wanted, self.clock(), subresource)
         if existing is not None:
             change = self.change(

@@ -177,3 +177,16 @@ def test_what_is_applied_has_only_fields_of_its_kind(api: cluster.Cluster, spec:
         api.patch("deployments", "d", item, kind="apply", manager="one", validation="Ignore")
     prefix = "failed to create typed patch object (demo/d; apps/v1, Kind=Deployment): "
     assert cluster.refused(error) == (500, prefix + problem)
+
+
+def test_an_applied_status_is_owned_only_where_it_is_written(api: cluster.Cluster) -> None:
+    """The object's own path takes no status; the status' path takes it."""
+    item: cluster.Object = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}}
+    status = {"status": {"replicas": 4}}
+    api.patch("deployments", "d", item | status | {"spec": cluster.workload()}, kind="apply", manager="a")
+    assert api.get("deployments", "d")["status"] == {}
+    made = api.patch("deployments", "d", item | status, kind="apply", manager="b", subresource="status")
+    assert made["status"] == {"replicas": 4}
+    owners = {entry["manager"]: entry for entry in made["metadata"]["managedFields"]}
+    assert owners["b"]["subresource"] == "status"
+    assert "f:status" not in owners["a"]["fieldsV1"]
