@@ -55,7 +55,8 @@ def running(
     try:
         yield started.state
     finally:
-        stop(started.state.name, root=started.state.directory.parent, leash=started.leash)
+        with _undisturbed():
+            stop(started.state.name, root=started.state.directory.parent, leash=started.leash)
         if started.process is not None:
             # It has ended; without this, its Popen would warn that it has not.
             started.process.wait(timeouts.DEFAULT.lab_down_s)
@@ -93,9 +94,9 @@ def start(
     root = (root or state.root_from_environment()).absolute()
     lab = _planned(name, workers, root)
     require_machine()
-    claims.claim(lab)
     launch: launching.Launch | None = None
     try:
+        claims.claim(lab)
         launch = launching.Launch(lab, yaobank=yaobank, detached=detached)
         launch.follow(say or (lambda _text: None), interrupted, wakeup)
         return _handed_over(launch, detached=detached)
@@ -117,10 +118,21 @@ def _handed_over(launch: launching.Launch, *, detached: bool) -> Started:
 
 
 def _undo(lab: state.LabState, launch: launching.Launch | None) -> None:
-    if launch is not None:
-        launch.end()
-    # Until it has an owner of its own, the lab belongs to this process.
-    claims.remove(lab.directory, owner=lab.owner)
+    with _undisturbed():
+        if launch is not None:
+            launch.end()
+        # Until it has an owner of its own, the lab belongs to this process; another's is left alone.
+        claims.remove(lab.directory, owner=lab.owner)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let signals wait: a second Ctrl-C must not cut short what the first one began."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def stop(name: str, *, root: Path | None = None, leash: int | None = None) -> bool:

@@ -34,7 +34,7 @@ calico.switch(client.connect(pathlib.Path(sys.argv[1])), words.Dataplane.BPF)
 _HOLD = """
 import signal, sys
 from harness.lab import lifecycle
-with lifecycle.running(name=sys.argv[1], workers=0, yaobank=False):
+with lifecycle.running(name=sys.argv[1], workers=0, yaobank=False, say=lambda text: print(text, flush=True)):
     print("ready", flush=True)
     signal.pause()
 """
@@ -107,6 +107,20 @@ def test_killed_starter_leaves_nothing(machine: machines.Machine) -> None:
     with machine.start(*machines.sourceip("lab", "up", "--name", machine.lab_name("orphan"))) as child:
         assert any("waiting for" in line for line in machines.lines_of(child))
         machines.interrupt(child, signal.SIGKILL)
+    machine.assert_as_before(before)
+
+
+@pytest.mark.parametrize("moment", ["network namespaces", "waiting for nodes", "ready"])
+def test_interrupted_holder_leaves_nothing(machine: machines.Machine, moment: str) -> None:
+    """Ctrl-C in a program that holds a lab, once or twice, ends the lab in order, at whatever moment it comes."""
+    before = machine.snapshot()
+    with machine.start(sys.executable, "-P", "-c", _HOLD, machine.lab_name("held")) as child:
+        lines = machines.lines_of(child)
+        assert any(moment in line for line in lines)
+        machines.interrupt(child)
+        machines.interrupt(child)
+        rest = list(lines)
+    assert "KeyboardInterrupt" in rest[-1]
     machine.assert_as_before(before)
 
 

@@ -8,6 +8,7 @@ lines back: ``{"say": …}``, ``{"error": …}``, and at last ``{"ready": true}`
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ def main() -> int:
     )
     parser.add_argument("--without-yaobank", action="store_true")
     options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     if options.with_parent:
         kernel.end_with_parent(signal.SIGTERM)
     return lifetime.Owner(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -9,7 +11,10 @@ from pathlib import Path
 
 from harness.lab.topology import cgroups, kernel, namespaces
 
+log = logging.getLogger("harness.lab.owner")
+
 BPF_FOLDER = Path("/run/lab/bpf")
+_EMPTY = Path("/run/lab/resolv.conf")
 _RUN = Path("/run")
 _QUIET_MOUNT = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
 # Any of these may be mounted over by a program of the lab, and none of that may reach the machine.
@@ -27,9 +32,10 @@ def enter(keep: Sequence[Path]) -> int:
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     _private_run([*keep, _PROJECT, Path(sys.prefix), Path(sys.base_prefix)])
     kernel.mount("proc", "/proc", "proc", _QUIET_MOUNT)
-    _mounted("bpf", BPF_FOLDER, "bpf")
+    _mounted_if_known("bpf", BPF_FOLDER, "bpf")
     _mounted("cgroup2", cgroups.MOUNT, "cgroup2")
     namespaces.FOLDER.mkdir()
+    _without_resolver()
     # Pods have mount namespaces of their own that are slaves of this one, so that a namespace which is
     # deleted here is not kept alive there.
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_SHARED)
@@ -59,3 +65,22 @@ def below_run(paths: Sequence[Path]) -> list[Path]:
 def _mounted(source: str, folder: Path, kind: str) -> None:
     folder.mkdir(parents=True)
     kernel.mount(source, str(folder), kind, _QUIET_MOUNT)
+
+
+def _mounted_if_known(source: str, folder: Path, kind: str) -> None:
+    try:
+        _mounted(source, folder, kind)
+    except OSError as error:
+        # A kernel without BPF has a lab too; it is felix that says what can't be had there.
+        if error.errno != errno.ENODEV:
+            raise
+        log.warning("no %s on this kernel", kind)
+
+
+def _without_resolver() -> None:
+    # The cluster's network is closed, so a name that no hosts file has can't be known: say so at once, not after
+    # the time-outs of the machine's own resolver. A link into /run leads nowhere by now, which does the same.
+    target = Path("/etc/resolv.conf")
+    if target.is_file():
+        _EMPTY.touch()
+        kernel.mount(str(_EMPTY), str(target), None, kernel.MS_BIND)
