@@ -91,10 +91,8 @@ def ask(
 def _stream(dialling: socket.socket, service: tuple[str, int], octets: int, upload: int) -> bytes:
     dialling.connect(service)
     dialling.sendall(f"{octets} {upload}\n".encode() + b"y" * upload)
-    answer = b""
-    while data := dialling.recv(1 << 20):
-        answer += data
-    return answer
+    with dialling.makefile("rb") as reader:
+        return reader.read()
 
 
 def _datagram(dialling: socket.socket, service: tuple[str, int], question: bytes, *, connected: bool) -> bytes:
