@@ -25,8 +25,9 @@ class Cluster:
     """The API's verbs with short names."""
 
     def __init__(self, *, history: int = store.HISTORY) -> None:
+        self.now = NOW
         self.store = store.Store(history=history)
-        self.api = operations.Operations(self.store, clock=lambda: NOW)
+        self.api = operations.Operations(self.store, clock=lambda: self.now)
         self.warnings = options.Warnings()
         self.create("namespaces", {"metadata": {"name": "demo"}}, namespace="")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 
 from harness.lab.apiserver import statuses
@@ -31,6 +33,14 @@ def test_a_second_deletion_only_shortens_the_grace(api: cluster.Cluster) -> None
     api.delete("pods", "p", grace_s=20)
     assert api.delete("pods", "p", grace_s=25)[0]["metadata"]["deletionGracePeriodSeconds"] == 20
     assert api.delete("pods", "p", grace_s=5)[0]["metadata"]["deletionGracePeriodSeconds"] == 5
+
+
+def test_asking_again_grants_no_more_time(api: cluster.Cluster) -> None:
+    """A second request for the same grace does not begin it anew."""
+    api.pod(nodeName="n")
+    first = api.delete("pods", "p")[0]["metadata"]["deletionTimestamp"]
+    api.now += datetime.timedelta(seconds=10)
+    assert api.delete("pods", "p")[0]["metadata"]["deletionTimestamp"] == first
 
 
 def test_a_pod_on_no_node_goes_at_once(api: cluster.Cluster) -> None:

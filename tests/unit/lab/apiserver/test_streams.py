@@ -38,6 +38,24 @@ def test_a_watch_begins_with_what_is_there_and_goes_on(tmp_path: Path) -> None:
     asyncio.run(steps())
 
 
+def test_a_watch_hears_of_its_own_kind_and_namespace_only(tmp_path: Path) -> None:
+    """Other kinds and other namespaces are other watches' business."""
+
+    async def steps() -> None:
+        async with http.serving(tmp_path) as client:
+
+            async def meanwhile() -> None:
+                await client.call("POST", "/api/v1/namespaces", {"metadata": {"name": "other"}})
+                for path in ("/api/v1/namespaces/demo/secrets", "/api/v1/namespaces/other/configmaps", _MAPS):
+                    await client.call("POST", path, {"metadata": {"name": path[-10:].replace("/", "-")}})
+
+            events = await client.watch(f"{_MAPS}?watch=true", 1, meanwhile())
+            meta = events[0]["object"]["metadata"]
+            assert (events[0]["object"]["kind"], meta["namespace"]) == ("ConfigMap", "demo")
+
+    asyncio.run(steps())
+
+
 def test_what_stops_matching_a_selector_is_deleted_for_its_watcher(tmp_path: Path) -> None:
     """And what begins to match is added."""
 
