@@ -11,7 +11,9 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Everything after ``test`` belongs to pytest."""
+    """Everything after ``test`` belongs to pytest, options and ``--help`` included."""
+    # Without a character that begins options, the parser takes none of pytest's for its own.
+    parser.prefix_chars = "\0"
     parser.add_argument("pytest_arguments", nargs=argparse.REMAINDER, metavar="...", help="arguments for pytest")
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
+import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.clusters import run as runs
@@ -38,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """
     options = selection.Options(cluster=args.cluster, samples=args.samples, report_dir=args.report_dir, keep=args.keep)
     began = process_started()
-    with runs.started(options, say=lambda text: _say(text, began)) as current:
+    with _terminable(), runs.started(options, say=lambda text: _say(text, began)) as current:
         for phase in current.phases:
             current.walk.reach(phase)
         measured = current.record()
@@ -49,6 +52,16 @@ def run(args: argparse.Namespace) -> int:
         for path in files.write(record, options.report_dir):
             sys.stdout.write(f"report: {path}\n")
     return 0 if record.passed else 1
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Take SIGTERM as Ctrl-C, so that a CI job that is ended takes its cluster along."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def process_started() -> float:
