@@ -17,6 +17,7 @@ from harness.lab.apiserver import (
     decoding,
     defaulting,
     deleting,
+    events,
     golang,
     listing,
     metadata,
@@ -104,6 +105,8 @@ class Operations:
             raise statuses.already_exists(resource, name)
         if not applied:
             item = patching.tracked(None, item, resource, wanted, self.clock(), "")
+        if resource.kind == "Event" and not wanted.dry_run:
+            events.forget_old(self.store, self.clock())
         return item if wanted.dry_run else self.store.put(resource.storage, (namespace, name), item)
 
     def update(

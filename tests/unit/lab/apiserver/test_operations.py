@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 
 from harness.lab.apiserver import statuses
@@ -190,3 +192,15 @@ def test_an_applied_status_is_owned_only_where_it_is_written(api: cluster.Cluste
     owners = {entry["manager"]: entry for entry in made["metadata"]["managedFields"]}
     assert owners["b"]["subresource"] == "status"
     assert "f:status" not in owners["a"]["fieldsV1"]
+
+
+def test_events_are_forgotten_after_an_hour(api: cluster.Cluster) -> None:
+    """Each new one looks for those that have lived their time."""
+    api.create("events", {"metadata": {"name": "old"}})
+    api.now += datetime.timedelta(minutes=59)
+    api.create("events", {"metadata": {"name": "young"}})
+    assert api.get("events", "old")
+    api.now += datetime.timedelta(minutes=2)
+    api.create("events", {"metadata": {"name": "new"}})
+    names = [item["metadata"]["name"] for item in api.store.items(("", "events"))]
+    assert names == ["new", "young"]
