@@ -27,21 +27,6 @@ def deployment_is_available(obj: Object) -> bool:
     return is_current(obj) and counts == [wanted] * 3
 
 
-def daemonset_is_settled(obj: Object) -> bool:
-    """Every node that should run its pod runs the current one, ready; with no node wanted, none is left."""
-    status = obj.get("status", {})
-    wanted = status.get("desiredNumberScheduled", 0)
-    names = ("currentNumberScheduled", "updatedNumberScheduled", "numberReady")
-    return is_current(obj) and all(status.get(name, 0) == wanted for name in names)
-
-
-def daemonset_is_gone_from_nodes(obj: Object) -> bool:
-    """No node runs its pod, and none should."""
-    status = obj.get("status", {})
-    names = ("desiredNumberScheduled", "currentNumberScheduled", "numberReady")
-    return is_current(obj) and all(status.get(name, 0) == 0 for name in names)
-
-
 def pod_is_ready(obj: Object) -> bool:
     """The pod runs, is ready and is not being deleted."""
     conditions = obj.get("status", {}).get("conditions") or ()

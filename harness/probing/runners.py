@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
-
-from harness.core import errors
 
 AGENT = Path(__file__).with_name("agent.py")
 
@@ -26,18 +23,3 @@ class Runner:
     def argv(self) -> tuple[str, ...]:
         """What starts the agent there; the source travels as an argument, so nothing has to be copied first."""
         return (*self.prefix, self.python, "-u", "-c", AGENT.read_text())
-
-
-def from_command(text: str) -> Runner:
-    """A runner from what a user wrote for ``--client-cmd``.
-
-    Raises:
-        UsageError: The text is empty, or its quotes do not match.
-    """
-    try:
-        prefix = tuple(shlex.split(text))
-    except ValueError as error:
-        raise errors.UsageError(f"--client-cmd {text!r}: {error}") from error
-    if not prefix:
-        raise errors.UsageError("--client-cmd: empty; it takes a command prefix such as 'docker exec -i client'")
-    return Runner(prefix=prefix)

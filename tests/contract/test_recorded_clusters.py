@@ -76,14 +76,6 @@ def test_the_declared_dataplane_is_read(phase: str, declared: str) -> None:
     assert walk.declared(installation) == declared
 
 
-@pytest.mark.parametrize(("phase", "gone"), [("iptables", False), ("ebpf", True), ("reverted", False)])
-def test_kube_proxy_is_gone_only_in_bpf_mode(phase: str, gone: bool) -> None:
-    """The real DaemonSet's status tells whether kube-proxy still runs anywhere."""
-    [kube_proxy_set] = [item for item in items(phase, "daemonsets") if item["metadata"]["name"] == "kube-proxy"]
-    assert conditions.daemonset_is_gone_from_nodes(kube_proxy_set) is gone
-    assert conditions.daemonset_is_settled(kube_proxy_set)
-
-
 def test_the_real_deployments_were_available() -> None:
     """Availability is read from the real controller's status fields; one Deployment of kind's own never came up."""
     unavailable = [item for item in items("iptables", "deployments") if not conditions.deployment_is_available(item)]

@@ -36,30 +36,6 @@ def test_a_deployment_without_status_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "settled", "gone"),
-    [
-        (
-            {"desiredNumberScheduled": 3, "currentNumberScheduled": 3, "updatedNumberScheduled": 3, "numberReady": 3},
-            True,
-            False,
-        ),
-        (
-            {"desiredNumberScheduled": 3, "currentNumberScheduled": 3, "updatedNumberScheduled": 2, "numberReady": 3},
-            False,
-            False,
-        ),
-        ({"desiredNumberScheduled": 0, "currentNumberScheduled": 1, "numberReady": 1}, False, False),
-        ({"desiredNumberScheduled": 0, "currentNumberScheduled": 0, "numberReady": 0}, True, True),
-    ],
-)
-def test_a_daemonset_is_settled_or_gone(status: dict[str, int], settled: bool, gone: bool) -> None:
-    """Both need every count to agree."""
-    item = {"metadata": {"generation": 1}, "status": {**status, "observedGeneration": 1}}
-    assert conditions.daemonset_is_settled(item) is settled
-    assert conditions.daemonset_is_gone_from_nodes(item) is gone
-
-
-@pytest.mark.parametrize(
     ("meta", "ready", "expected"),
     [({}, "True", True), ({}, "False", False), ({"deletionTimestamp": "now"}, "True", False)],
 )
@@ -67,3 +43,12 @@ def test_a_pod_that_is_being_deleted_is_not_ready(meta: dict[str, str], ready: s
     """Its condition may still say True."""
     item = {"metadata": meta, "status": {"conditions": [{"type": "Ready", "status": ready}]}}
     assert conditions.pod_is_ready(item) is expected
+
+
+@pytest.mark.parametrize(
+    ("phase", "meta", "expected"),
+    [("Running", {}, True), ("Pending", {}, False), ("Running", {"deletionTimestamp": "now"}, False)],
+)
+def test_a_pod_that_is_being_deleted_is_not_running(phase: str, meta: dict[str, str], expected: bool) -> None:
+    """Its successor is the one to ask."""
+    assert conditions.pod_is_running({"metadata": meta, "status": {"phase": phase}}) is expected

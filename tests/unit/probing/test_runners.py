@@ -5,9 +5,6 @@ from __future__ import annotations
 import ast
 import sys
 
-import pytest
-
-from harness.core import errors
 from harness.probing import runners
 
 
@@ -35,15 +32,3 @@ def test_the_agent_is_python_3_8_and_standard_library_only() -> None:
         )
     }
     assert imported <= set(sys.stdlib_module_names)
-
-
-@pytest.mark.parametrize("text", ["", "   ", "docker 'exec"])
-def test_a_client_command_that_can_not_be_is_a_usage_error(text: str) -> None:
-    """An empty prefix or open quotes get one clear line."""
-    with pytest.raises(errors.UsageError, match="--client-cmd"):
-        runners.from_command(text)
-
-
-def test_a_client_command_is_split_as_a_shell_would() -> None:
-    """Quotes group words, and nothing is run by a shell."""
-    assert runners.from_command("ssh -o 'A b' host").prefix == ("ssh", "-o", "A b", "host")
