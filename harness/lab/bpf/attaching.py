@@ -144,8 +144,8 @@ def has_tcx(program: loading.Program) -> bool:
     return True
 
 
-def attached_interfaces(folder: Path) -> frozenset[str]:
-    """The interfaces that have pins below that folder, whichever way their programs are attached."""
+def remembered(folder: Path) -> frozenset[str]:
+    """The interfaces that have pins in that folder; none if there is no such folder."""
     return frozenset(interface_of(path.name) for path in folder.iterdir()) if folder.is_dir() else frozenset()
 
 

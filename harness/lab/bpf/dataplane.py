@@ -27,7 +27,7 @@ log = logging.getLogger("harness.lab.bpf")
 
 Attach = Literal["auto", "tcx", "clsact"]
 
-MAPS, LINKS, CGROUP = "maps", "links", "cgroup"
+MAPS, LINKS, FILTERS, CGROUP = "maps", "links", "filters", "cgroup"
 
 
 class Dataplane:
@@ -43,13 +43,13 @@ class Dataplane:
             attach: How to attach to interfaces; ``auto`` takes TCX where the kernel has it.
         """
         self._node = node
-        self._folders = {name: bpffs / name for name in (MAPS, LINKS, CGROUP)}
+        self._folders = {name: bpffs / name for name in (MAPS, LINKS, FILTERS, CGROUP)}
         self._bpffs = bpffs
         self._cgroup = cgroup
         self._attach = attach
         self._programs: dict[str, loading.Program] = {}
         self._maps: syncing.Maps | None = None
-        self._attacher: attaching.Attacher | None = None
+        self._tcx = True
         self._done: set[str] = set()
         self._hooked: set[str] = set()
         self._wanted: MapContents | None = None
@@ -97,9 +97,8 @@ class Dataplane:
 
     def stop(self) -> None:
         """Detach everything and remove every pin, map and device, also those of an earlier process."""
-        for name in reversed(_in_order(attaching.attached_interfaces(self._folders[LINKS]))):
-            # Which way an earlier process attached, this one may not know; detaching both ways does no harm.
-            attaching.Clsact(self._folders[LINKS]).detach(name)
+        self._detach_all(tcx=True)
+        self._detach_all(tcx=False)
         for folder in self._folders.values():
             _remove(folder)
         self._close()
@@ -111,7 +110,7 @@ class Dataplane:
         if self._maps is None:
             try:
                 self._load()
-                self._attacher = self._choose_attacher()
+                self._tcx = self._choose_tcx()
                 self._maps = syncing.open_maps(self._folders[MAPS])
             except BaseException:
                 # What was loaded before the failure must not stay behind in this process.
@@ -126,12 +125,19 @@ class Dataplane:
             for program in loading.load(name, self._folders[MAPS]):
                 self._programs[program.name] = program
 
-    def _choose_attacher(self) -> attaching.Attacher:
+    def _choose_tcx(self) -> bool:
         tcx = self._attach != "clsact" and attaching.has_tcx(self._programs[loading.HARMLESS])
         if self._attach == "tcx" and not tcx:
             raise errors.CapabilityMissing("TCX", "the kernel has no such attachment", "use clsact")
         log.info("programs are attached by %s", "TCX" if tcx else "clsact")
-        return attaching.Tcx(self._folders[LINKS]) if tcx else attaching.Clsact(self._folders[LINKS])
+        return tcx
+
+    def _attacher(self, *, tcx: bool) -> attaching.Attacher:
+        return attaching.Tcx(self._folders[LINKS]) if tcx else attaching.Clsact(self._folders[FILTERS])
+
+    def _detach_all(self, *, tcx: bool) -> None:
+        for name in reversed(_in_order(attaching.remembered(self._folders[LINKS if tcx else FILTERS]))):
+            self._attacher(tcx=tcx).detach(name)
 
     def _make_devices(self, settings: Settings, cluster: Cluster, node: Node) -> dict[str, devices.Link]:
         links = devices.links()
@@ -147,8 +153,7 @@ class Dataplane:
         return links
 
     def _attach_interfaces(self, links: dict[str, devices.Link]) -> None:
-        attacher = self._attacher
-        assert attacher is not None
+        attacher = self._attacher(tcx=self._tcx)
         names = _in_order(links)
         devices.admit(names)
         present = attacher.attached()
@@ -164,6 +169,8 @@ class Dataplane:
                 attacher.attach(name, "egress", self._programs[egress])
                 attacher.attach(name, "ingress", self._programs[ingress])
                 self._done.add(name)
+        # An earlier process may have attached the other way.
+        self._detach_all(tcx=not self._tcx)
 
     def _attach_cgroup(self, settings: Settings) -> None:
         datagrams = ("sip_sendmsg4", "sip_recvmsg4")
@@ -182,7 +189,7 @@ class Dataplane:
         self._programs.clear()
         if self._maps is not None:
             self._maps.close()
-        self._maps, self._attacher, self._wanted = None, None, None
+        self._maps, self._wanted = None, None
         self._done.clear()
         self._hooked.clear()
 

@@ -45,7 +45,7 @@ def routes_dump(bpffs: Path) -> str:
 
 def ifstate_dump(bpffs: Path) -> str:
     """Every interface of this network namespace that has programs."""
-    found = attaching.attached_interfaces(bpffs / dataplane.LINKS)
+    found = attaching.remembered(bpffs / dataplane.LINKS) | attaching.remembered(bpffs / dataplane.FILTERS)
     return "".join(f"{render_interface(socket.if_nametoindex(name), name)}\n" for name in sorted(found))
 
 

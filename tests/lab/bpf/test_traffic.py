@@ -166,6 +166,16 @@ def test_one_source_port_to_every_node(both_ways_back: world.World, protocol: st
         assert (entry, seen) == (entry, world.CLIENT)
 
 
+@pytest.mark.parametrize("who", ["pod-cp", "pod-w1", "host-cp", "host-w1"])
+def test_source_port_of_an_ended_connection_serves_a_direct_one(place: world.World, who: str) -> None:
+    """A client that used a service may dial its backend from the same port: the answer has the backend's address."""
+    place.apply(AT_PACKETS)
+    for service in (("10.96.65.100", 8080), (OTHER, ECHO)):
+        by_service = dialling.dial(place, who, *service, "TCP", source_port=24567)
+        directly = dialling.dial(place, who, ON_WORKER, 8080, "TCP", source_port=24567)
+        assert ipaddress.ip_address(directly) == ipaddress.ip_address(by_service)
+
+
 @pytest.mark.parametrize("entry", NODES.values(), ids=NODES)
 def test_connection_survives_a_restart_of_its_owner(place: world.World, entry: str) -> None:
     """A new process takes over programs and connections; what is open stays open."""
@@ -188,9 +198,10 @@ def test_interface_that_is_made_anew_is_served(place: world.World) -> None:
     for _ in range(2):
         place.ip("kind-worker2", f"link add {name} type veth peer name other0")
         place.apply(TUNNEL)
-        folder = place.folder / "bpf" / "kind-worker2" / dataplane.LINKS
+        folder = place.folder / "bpf" / "kind-worker2"
+        links, filters = attaching.Tcx(folder / dataplane.LINKS), attaching.Clsact(folder / dataplane.FILTERS)
         with place.spaces["kind-worker2"].inside():
-            assert name in attaching.Tcx(folder).attached() | attaching.Clsact(folder).attached()
+            assert name in links.attached() | filters.attached()
         place.ip("kind-worker2", f"link del {name}")
     place.apply(TUNNEL)
     assert name not in dumping_of(place, "kind-worker2", "ifstate")
@@ -318,6 +329,23 @@ def test_clsact_serves_alike(bpf: probing.Support, tmp_path_factory: pytest.Temp
             assert b"direct-action" in process.run(["tc", "filter", "show", "dev", "eth0", "ingress"]).stdout
             place.planes["kind-worker"].stop()
             assert process.run(["tc", "qdisc", "show", "dev", "eth0"]).text.count("clsact") == 0
+
+
+def test_the_way_to_attach_may_change(bpf: probing.Support, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A process that attaches otherwise than the one before leaves nothing of that one's behind."""
+    if not bpf.tcx:
+        pytest.skip("this kernel has one way only")
+    ways: list[tuple[dataplane.Attach, bool]] = [("clsact", True), ("tcx", False), ("clsact", True)]
+    with world.built(tmp_path_factory.mktemp("ways")) as place, world.served(place, world.SERVERS):
+        for attach, filters in ways:
+            for name in world.NODES:
+                world.take_over(place, name, attach=attach)
+            place.apply(TUNNEL)
+            assert dialling.dial(place, "external", ENTRY, ECHO, "TCP") == world.CLIENT
+            with place.spaces["kind-worker"].inside():
+                assert (b"clsact" in process.run(["tc", "qdisc", "show", "dev", "eth0"]).stdout) is filters
+            folders = [place.folder / "bpf" / "kind-worker" / name for name in (dataplane.LINKS, dataplane.FILTERS)]
+            assert [bool(list(folder.iterdir())) for folder in folders] == [not filters, filters]
 
 
 def test_preparing_touches_no_packet(bpf: probing.Support, tmp_path_factory: pytest.TempPathFactory) -> None:

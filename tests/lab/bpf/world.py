@@ -246,9 +246,9 @@ def served(place: World, listening: Iterable[tuple[str, str, int]]) -> Iterator[
         yield
 
 
-def take_over(place: World, node: str) -> None:
+def take_over(place: World, node: str, *, attach: dataplane.Attach = "auto") -> None:
     """Let another dataplane object own the node's, as a new process would."""
-    _plane(place, node, "auto")
+    _plane(place, node, attach)
 
 
 class Server:
