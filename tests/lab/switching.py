@@ -43,11 +43,13 @@ class Place:
     Attributes:
         name: Its name.
         address: The address that is dialled.
+        tunnel: The address of its vxlan.calico.
         masqueraded: Whom the customer sees in iptables mode, as recorded (finding 1).
     """
 
     name: str
     address: str
+    tunnel: str
     masqueraded: str
 
 
@@ -132,6 +134,10 @@ class Cluster:
         """kube-proxy's pods."""
         return self.pods("kube-system", "k8s-app=kube-proxy")
 
+    def felixes(self) -> list[Object]:
+        """calico-node's pods."""
+        return self.pods("calico-system", "k8s-app=calico-node")
+
     def on_nodes(self, *argv: str) -> dict[str, str]:
         """What a program prints in each node's calico-node pod."""
         return {
@@ -142,7 +148,7 @@ class Cluster:
                 container="calico-node",
                 argv=argv,
             ).text
-            for pod in self.pods("calico-system", "k8s-app=calico-node")
+            for pod in self.felixes()
         }
 
     def kube_proxy_rules(self) -> dict[str, Rules]:
@@ -175,7 +181,7 @@ def _place(item: Object, backend: str) -> Place:
     name, annotations = item["metadata"]["name"], item["metadata"]["annotations"]
     internal = next(entry["address"] for entry in item["status"]["addresses"] if entry["type"] == "InternalIP")
     tunnel = annotations["projectcalico.org/IPv4VXLANTunnelAddr"]
-    return Place(name=name, address=internal, masqueraded=internal if name == backend else tunnel)
+    return Place(name=name, address=internal, tunnel=tunnel, masqueraded=internal if name == backend else tunnel)
 
 
 def ask(probe: probing.Session, places: tuple[Place, ...]) -> list[Sample]:

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import os
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from harness.core import process, waiting
-from harness.lab.felix import agent, cluster, kube_proxy, links, node, overlay, workloads
+from harness.lab.felix import agent, cluster, flows, kube_proxy, links, node, overlay, workloads
 from harness.lab.topology import kernel
 from tests import recordings
 
@@ -81,6 +82,10 @@ class NoDataplane:
 
     def apply(self, state: cluster.Cluster, pods: tuple[workloads.Pod, ...]) -> None:
         """Do nothing."""
+
+    def retire(self) -> tuple[flows.Flow, ...]:
+        """Nothing is under way."""
+        return ()
 
     def sweep(self) -> None:
         """Do nothing."""
@@ -239,3 +244,22 @@ def test_devices_are_announced(namespace: None) -> None:
     links.follow(noticed.set)
     ip("link add cali-new type veth peer name other")
     waiting.wait_until(lambda: noticed.wait(0.5), bool, what="the announcement", timeout_s=5.0, delay_s=0.0)
+
+
+def test_marked_flow_of_datagrams_ends(scene: Scene) -> None:
+    """An answer on a flow that was under way when eBPF mode ended is dropped where it leaves."""
+    scene.felix.once()
+    local = ipaddress.IPv4Address("127.0.0.1")
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        for each in (server, client):
+            each.bind((str(local), 0))
+            each.settimeout(5)
+        client.sendto(b"question", server.getsockname())
+        _, peer = server.recvfrom(100)
+        other = flows.Flow(local, 9, local, 9)
+        scene.node.mark([other, flows.Flow(local, peer[1], local, server.getsockname()[1])])
+        with pytest.raises(PermissionError):
+            server.sendto(b"answer", peer)

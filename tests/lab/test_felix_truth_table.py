@@ -17,7 +17,7 @@ import pytest
 from harness.core import process
 from harness.lab import services
 from harness.lab.bpf import dataplane, probing
-from harness.lab.felix import agent, cluster, ebpf, node, workloads
+from harness.lab.felix import agent, cluster, ebpf, flows, node, workloads
 from harness.lab.proxy import kernel as proxy_kernel
 from harness.lab.proxy import options, render
 from tests import recordings
@@ -68,6 +68,10 @@ class Plane:
     def apply(self, state: cluster.Cluster, pods: tuple[workloads.Pod, ...]) -> None:
         """Make it agree."""
         self.inner.apply(ebpf.settings(state.settings), ebpf.view(state, pods))
+
+    def retire(self) -> tuple[flows.Flow, ...]:
+        """Nothing is under way between two tests."""
+        return ()
 
     def sweep(self) -> None:
         """Forget what has expired."""

@@ -11,7 +11,7 @@ import pytest
 
 from harness.core import waiting
 from harness.lab import lifecycle
-from tests.lab import switching
+from tests.lab import datagrams, switching
 
 
 @pytest.fixture(scope="module")
@@ -87,16 +87,45 @@ def nat_dump(found: switching.Cluster) -> dict[str, str]:
 
 
 def test_no_answer_comes_from_the_wrong_place_during_a_switch(cluster: switching.Cluster) -> None:
-    """Across both switches a prober sees right answers, errors and resets, and nothing else."""
-    with switching.probing_throughout(cluster) as prober:
+    """Across both switches connections and datagrams get right answers, errors and resets, and nothing else."""
+    with datagrams.asking_throughout(cluster) as asker, switching.probing_throughout(cluster) as prober:
         switching.to_bpf(cluster)
         cluster.await_seen(cluster.preserved())
         switching.to_iptables(cluster)
         cluster.await_seen(cluster.masqueraded())
     answered = sum(sample.reply.answered for sample in prober.samples)
     sys.stdout.write(f"{answered} of {len(prober.samples)} samples answered across both switches\n")
+    sys.stdout.write(f"{asker.answered} of {asker.sent} datagrams answered\n")
     assert answered > 0
+    assert asker.wrong == []
     assert switching.wrong_answers(cluster, prober.samples) == []
+
+
+def test_replacing_felix_in_ebpf_mode_disturbs_nothing(cluster: switching.Cluster) -> None:
+    """Programs, maps and connections outlive the process that made them: every request is answered, and preserved."""
+    switching.to_bpf(cluster)
+    cluster.await_seen(cluster.preserved())
+    old = {pod["metadata"]["uid"] for pod in cluster.felixes()}
+    with switching.probing_throughout(cluster) as prober:
+        for pod in cluster.felixes():
+            cluster.api.delete(f"/api/v1/namespaces/calico-system/pods/{pod['metadata']['name']}")
+        waiting.wait_until(
+            cluster.felixes,
+            lambda pods: (
+                len(pods) == len(old) and all(is_ready(pod) and pod["metadata"]["uid"] not in old for pod in pods)
+            ),
+            what="other calico-node pods, all ready",
+            timeout_s=switching.SWITCH_S,
+        )
+    assert cluster.seen() == cluster.preserved()
+    assert [sample for sample in prober.samples if not sample.reply.answered] == []
+    assert switching.wrong_answers(cluster, prober.samples) == []
+
+
+def is_ready(pod: switching.Object) -> bool:
+    """Whether a pod says that it is ready."""
+    conditions = pod["status"].get("conditions") or ()
+    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
 
 
 def test_automatic_way_there_and_back(cluster: switching.Cluster) -> None:

@@ -7,19 +7,21 @@ order within a pass keeps every answer right while the dataplane is switched:
   connection tracking; the tunnel device is made anew (packets for other nodes go nowhere meanwhile); the programs are
   attached; and only then kube-proxy's rules go. From the first program on, a packet is translated before the rules
   could see it.
-* back: the tunnel device is made anew first, after which the programs can no longer send anything to another node;
-  then they go, since felix cannot know when kube-proxy's rules will be there again. Until then a NodePort is refused.
+* back: the programs take no new flow, and what is under way is marked, so that no late answer leaves untranslated
+  (see ``flows``); the rules and the tunnel device return; then the programs go, since felix cannot know when
+  kube-proxy's rules will be there again. Until then a NodePort is refused.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.core import errors, waiting
-from harness.lab.felix import cluster, kube_proxy, overlay, rules, saved, sysctls, workloads
+from harness.lab.felix import cluster, flows, kube_proxy, overlay, rules, saved, sysctls, workloads
 
 log = logging.getLogger("felix.int_dataplane")
 
@@ -77,6 +79,9 @@ class Node(Protocol):
     def restore(self, text: str) -> None:
         """Apply rules in one go."""
 
+    def mark(self, found: Iterable[flows.Flow]) -> None:
+        """Mark flows that must not go on."""
+
     def set_sysctls(self, wanted: sysctls.Settings) -> None:
         """Write the kernel settings that differ."""
 
@@ -92,6 +97,9 @@ class Dataplane(Protocol):
 
     def apply(self, state: cluster.Cluster, pods: tuple[workloads.Pod, ...]) -> None:
         """Make programs and maps agree with the cluster; attaches on the first call."""
+
+    def retire(self) -> tuple[flows.Flow, ...]:
+        """Let no new flow begin; the flows of datagrams that are under way. Harmless where nothing is there."""
 
     def sweep(self) -> None:
         """Forget connections that have expired."""
@@ -232,14 +240,17 @@ class Agent:
         return complete
 
     def _program_iptables(self, state: cluster.Cluster) -> bool:
-        complete = self._program_overlay(state, external=False)
-        if self._in_force is not False:
+        leaving = self._in_force is not False
+        if leaving:
             # A felix that was ended in eBPF mode has left its programs behind.
+            self._node.mark(self._bpf.retire())
+        self._program_rules(state, bpf=False)
+        complete = self._program_overlay(state, external=False)
+        if leaving:
             self._bpf.stop()
             log.info("BPF disabled, iptables dataplane in force.")
             self._in_force = False
         self._set_kernel(bpf=False)
-        self._program_rules(state, bpf=False)
         return complete
 
     def _program_overlay(self, state: cluster.Cluster, *, external: bool) -> bool:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core import errors
-from harness.lab.felix import cluster, workloads
+from harness.lab.felix import cluster, flows, workloads
 
 if TYPE_CHECKING:
     from harness.lab.bpf import contents, dataplane
+
+_MAPS = "maps"
 
 log = logging.getLogger("felix.bpf_ep_mgr")
 
 
 class Dataplane:
-    """``harness.lab.bpf`` behind the five calls that the agent makes."""
+    """``harness.lab.bpf`` behind the six calls that the agent makes."""
 
     def __init__(self, node: str, *, bpffs: Path, cgroup: Path) -> None:
         self._node = node
@@ -46,6 +50,21 @@ class Dataplane:
     def apply(self, state: cluster.Cluster, pods: tuple[workloads.Pod, ...]) -> None:
         """Make programs and maps agree with the cluster."""
         self._open().apply(settings(state.settings), view(state, pods))
+
+    def retire(self) -> tuple[flows.Flow, ...]:
+        """Let no new flow begin, and tell which flows of datagrams are under way; those go on until ``stop``.
+
+        It works on the pinned maps alone, so it does not matter which process has made them.
+        """
+        if not (self._bpffs / _MAPS / "sip_conntrack").exists():
+            return ()
+        from harness.lab.bpf import kernel
+
+        with contextlib.closing(kernel.Map.at(self._bpffs / _MAPS / "sip_frontends")) as frontends:
+            for key in frontends.items():
+                frontends.drop(key)
+        with contextlib.closing(kernel.Map.at(self._bpffs / _MAPS / "sip_conntrack")) as table:
+            return tuple(sorted(datagrams(table.items())))
 
     def sweep(self) -> None:
         """Forget connections that have expired."""
@@ -95,3 +114,15 @@ def view(state: cluster.Cluster, pods: tuple[workloads.Pod, ...]) -> contents.Cl
         local_pods=tuple(contents.LocalPod(ip=pod.address, ifname=pod.device) for pod in pods),
         pools=tuple(contents.Pool(cidr=pool.cidr, nat_outgoing=pool.nat_outgoing) for pool in state.pools),
     )
+
+
+def datagrams(table: Mapping[bytes, bytes]) -> Iterator[flows.Flow]:
+    """The flows of datagrams that this node translates, as they are after translation. Pure."""
+    from harness.lab.bpf import layouts, sweeping
+
+    entries = {layouts.Tuple.unpack(key): layouts.Flow.unpack(value) for key, value in table.items()}
+    for connection in sweeping.connections(entries):
+        forward = connection.forward.translated(connection.key.protocol)
+        elsewhere = bool(connection.forward.flags & layouts.ENCAP)
+        if forward.protocol == layouts.PROTOCOLS["UDP"] and not elsewhere:
+            yield flows.Flow(forward.source, forward.source_port, forward.destination, forward.destination_port)

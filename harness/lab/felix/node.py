@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import logging
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.core import errors, process
-from harness.lab.felix import overlay, saved, sysctls, workloads
+from harness.lab.felix import flows, overlay, saved, sysctls, workloads
 
 log = logging.getLogger("felix.node")
 
@@ -71,6 +71,10 @@ class Node:
         """Apply rules in one go, leaving alone what the text does not name."""
         if text:
             process.run(["iptables-restore", "--noflush", "-w", str(_LOCK_S)], stdin=text.encode())
+
+    def mark(self, found: Iterable[flows.Flow]) -> None:
+        """Mark flows that must not go on; OSError if the kernel does not let us."""
+        flows.mark(found)
 
     def set_sysctls(self, wanted: sysctls.Settings) -> None:
         """Write the settings that differ; a device that has gone meanwhile has none to write."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from harness.lab.felix import cluster, overlay, saved
+from harness.lab.felix import cluster, flows, overlay, saved
 
 ACCEPT_MARK = "0x10000/0x10000"
 BYPASS_MARK = "0x3000000/0x3000000"
@@ -110,6 +110,7 @@ def _raw(port: int) -> Table:
 
 
 def _filter(*, bpf: bool) -> Table:
+    retired = f"-m connmark --mark {flows.MARK:#x}/{flows.MARK:#x} -j DROP"
     tracked = (
         "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
         "-m conntrack --ctstate INVALID -j DROP",
@@ -120,6 +121,7 @@ def _filter(*, bpf: bool) -> Table:
         name="filter",
         jumps=(
             Jump(chain="FORWARD", rule=f"{_cali('wUHhoiAYhphO9Mso')} -j cali-FORWARD"),
+            Jump(chain="OUTPUT", rule=f"{_cali('tVnHkvAo15HuiPy0')} -j cali-OUTPUT"),
             Jump(
                 chain="FORWARD",
                 rule=f"{_cali('S93hcgKJrXEqnTfs')} {accepted} -m mark --mark {ACCEPT_MARK} -j ACCEPT",
@@ -128,10 +130,12 @@ def _filter(*, bpf: bool) -> Table:
         ),
         chains={
             "cali-FORWARD": (
+                *(() if bpf else (retired,)),
                 f"{_cali('W_vvds1Nw3n9QE2f')} -j MARK --set-xmark 0x0/0x1a0000",
                 f"-i cali+ {_cali('tAzwBLPaV-j53OOZ')} -j cali-from-wl-dispatch",
                 f"-o cali+ {_cali('4Z0Pf0byo05NFe-P')} -j cali-to-wl-dispatch",
             ),
+            "cali-OUTPUT": () if bpf else (retired,),
             "cali-from-wl-dispatch": dispatch,
             "cali-to-wl-dispatch": dispatch,
         },

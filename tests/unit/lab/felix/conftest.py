@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from harness.lab.felix import cluster, overlay, saved, sysctls, workloads
+from harness.lab.felix import cluster, flows, overlay, saved, sysctls, workloads
 from tests import recordings
 
 Objects = dict[str, list[dict[str, Any]]]
@@ -98,6 +98,7 @@ class MemoryNode:
     rules: RuleTables = field(default_factory=RuleTables)
     settings: sysctls.Settings = field(default_factory=dict)
     known: overlay.Paths = field(default_factory=overlay.Paths)
+    marked: tuple[flows.Flow, ...] = ()
     deeds: list[str] = field(default_factory=list)
     want: Callable[[], overlay.Overlay | None] = lambda: None
 
@@ -140,6 +141,11 @@ class MemoryNode:
         if text:
             self.deeds.append("rules" if "cali-" in text else "clean up kube-proxy")
             self.rules.restore(text)
+
+    def mark(self, found: Iterable[flows.Flow]) -> None:
+        """Remember what is marked."""
+        self.deeds.append("mark")
+        self.marked = tuple(found)
 
     def set_sysctls(self, wanted: sysctls.Settings) -> None:
         """Write the settings that differ."""

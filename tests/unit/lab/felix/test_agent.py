@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from harness.core import errors
-from harness.lab.felix import agent, cluster, kube_proxy, overlay, workloads
+from harness.lab.felix import agent, cluster, flows, kube_proxy, overlay, workloads
 from tests.unit.lab.felix.conftest import MemoryNode
 
 Objects = dict[str, list[dict[str, Any]]]
 NODE = "kind-worker"
+UNDER_WAY = flows.Flow(ipaddress.IPv4Address("172.18.0.5"), 40000, ipaddress.IPv4Address("10.244.162.129"), 8080)
 KUBE_RULES = (
     "*nat\n:KUBE-SERVICES - [0:0]\n:KUBE-NODEPORTS - [0:0]\n-A PREROUTING -j KUBE-SERVICES\n"
     "-A KUBE-SERVICES -j KUBE-NODEPORTS\nCOMMIT\n"
@@ -81,6 +82,11 @@ class FakeDataplane:
             raise errors.CommandError(["bpf"], 1, "", "no memory")
         self.deeds.append("attach")
 
+    def retire(self) -> tuple[flows.Flow, ...]:
+        """Note it, and tell of one flow."""
+        self.deeds.append("retire")
+        return (UNDER_WAY,)
+
     def sweep(self) -> None:
         """Note it."""
         self.deeds.append("sweep")
@@ -129,7 +135,7 @@ def scene(objects: Objects, node: MemoryNode) -> Scene:
 
 def test_first_pass_makes_everything(scene: Scene) -> None:
     """A node gets its overlay, loses what a felix before may have left, and is ready."""
-    assert scene.deeds() == ["tunnel", "paths", "detach", "sysctls", "rules"]
+    assert scene.deeds() == ["retire", "mark", "rules", "tunnel", "paths", "detach", "sysctls"]
     assert scene.felix.health == agent.Health(ready=True, message="dataplane Iptables in force")
 
 
@@ -159,12 +165,13 @@ def test_switch_attaches_before_kube_proxys_rules_go(scene: Scene) -> None:
 
 
 def test_way_back_detaches_before_the_rules_return(scene: Scene) -> None:
-    """The programs lose their way to other nodes before they go, and the rules are those of iptables mode again."""
+    """What is under way can no longer be answered wrongly when the programs go, and the rules are as they were."""
     scene.ask_for(bpf=True)
     scene.deeds()
     in_bpf = scene.node.tables()
     scene.ask_for(bpf=False)
-    assert scene.deeds() == ["tunnel", "paths", "detach", "sysctls", "rules"]
+    assert scene.deeds() == ["retire", "mark", "rules", "tunnel", "paths", "detach", "sysctls"]
+    assert scene.node.marked == (UNDER_WAY,)
     assert scene.node.tables() != in_bpf
     assert scene.felix.health.message == "dataplane Iptables in force"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.core import errors
-from harness.lab.bpf import contents, dataplane, kernel
-from harness.lab.felix import cluster, ebpf, workloads
+from harness.lab.bpf import contents, dataplane, kernel, layouts
+from harness.lab.felix import cluster, ebpf, flows, workloads
 
 
 def test_view_has_the_nodes_pods_and_pools(state: cluster.Cluster) -> None:
@@ -32,6 +32,37 @@ def test_settings_are_handed_over() -> None:
     assert ebpf.settings(asked) == contents.Settings(
         external_service_mode="DSR", connect_time="Disabled", vxlan_vni=7, vxlan_port=8
     )
+
+
+def test_datagrams_under_way_are_told_as_translated() -> None:
+    """Streams, replies and what another node translates are left out."""
+    client, node, pod = (ipaddress.IPv4Address(text) for text in ("172.18.0.5", "172.18.0.3", "10.244.162.129"))
+
+    def entry(protocol: str, port: int, flags: int) -> tuple[bytes, bytes]:
+        number = layouts.PROTOCOLS[protocol]
+        key = layouts.Tuple(client, node, port, 30300, number)
+        flow = layouts.Flow(
+            created_ns=1,
+            seen_ns=1,
+            source=client,
+            destination=pod,
+            source_port=port,
+            destination_port=8080,
+            tunnel=layouts.NOWHERE,
+            kind=layouts.FORWARD,
+            flags=flags,
+            tcp=0,
+            tcp_other=0,
+        )
+        return key.pack(), flow.pack()
+
+    table = dict([entry("UDP", 40000, 0), entry("UDP", 40001, layouts.ENCAP), entry("TCP", 40002, 0)])
+    assert list(ebpf.datagrams(table)) == [flows.Flow(client, 40000, pod, 8080)]
+
+
+def test_nothing_is_under_way_where_nothing_was(tmp_path: Path) -> None:
+    """A node that was never in eBPF mode has no maps."""
+    assert ebpf.Dataplane("kind-worker", bpffs=tmp_path, cgroup=tmp_path).retire() == ()
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_every_rule_with_calicos_comment_is_a_recorded_one(node: str, state: clu
         for rule in chain_rules
         if "cali:" in rule
     ]
-    assert len(claimed) == 14
+    assert len(claimed) == 15
     assert [claim for claim in claimed if claim[2] not in recorded[claim[0]].chains[claim[1]]] == []
 
 
@@ -53,6 +53,14 @@ def test_pool_without_nat_outgoing_has_no_masquerade(state: cluster.Cluster) -> 
     """What the pool does not ask for is not done."""
     plain = dataclasses.replace(state, pools=(dataclasses.replace(state.pools[0], nat_outgoing=False),))
     assert rules.wanted(plain, bpf=False)[2].chains["cali-nat-outgoing"] == ()
+
+
+def test_flows_of_ebpf_mode_end_with_it(state: cluster.Cluster) -> None:
+    """What was under way is dropped in iptables mode, forwarded or from the node itself, before anything accepts it."""
+    retired = "-m connmark --mark 0x2000000/0x2000000 -j DROP"
+    chains = rules.wanted(state, bpf=False)[1].chains
+    assert (chains["cali-FORWARD"][0], chains["cali-OUTPUT"]) == (retired, (retired,))
+    assert "connmark" not in str(rules.wanted(state, bpf=True))
 
 
 def test_ebpf_mode_does_not_ask_connection_tracking(state: cluster.Cluster) -> None:
