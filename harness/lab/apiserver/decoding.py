@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import copy
 import json
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,9 +94,22 @@ def parsed(body: bytes, content_type: str) -> Json:
     if content_type == PROTOBUF:
         return protobuf.decoded(body)
     try:
-        return yaml.load(body, Loader=_YAML_LOADER)
+        return _with_text_keys(yaml.load(body, Loader=_YAML_LOADER))
     except yaml.YAMLError as error:
         raise ValueError(f"error converting YAML to JSON: yaml: {str(error).splitlines()[0]}") from error
+
+
+def _with_text_keys(value: Json) -> Json:
+    """YAML's keys as JSON has them: all are text."""
+    if isinstance(value, dict):
+        return {_key(key): _with_text_keys(item) for key, item in value.items()}
+    return [_with_text_keys(item) for item in value] if isinstance(value, list) else value
+
+
+def _key(key: Json) -> str:
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    return "null" if key is None else str(key)
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -231,7 +245,8 @@ class _Walk:
                 continue
             taken = self._value(value, kind, _joined(path, key), go_name)
             if not self._is_left_out(taken, kind, type_name, key):
-                clean[key] = taken
+                # Field names are the same few hundred everywhere: one copy of each is enough.
+                clean[sys.intern(key)] = taken
         self._findings.add_duplicates(path, found)
         return clean
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Object = dict[str, Any]
+Json = Any
 Key = tuple[str, str]
 """Namespace (empty for cluster-wide kinds) and name."""
 Kind = tuple[str, str]
@@ -76,6 +77,8 @@ class Store:
         before = self.get(kind, key)
         self.version += 1
         item["metadata"]["resourceVersion"] = str(self.version)
+        if before is not None:
+            _share(item, before)
         self._objects.setdefault(kind, {})[key] = item
         self._record(Change(version=self.version, kind=kind, key=key, before=before, after=item))
         return item
@@ -112,3 +115,20 @@ class Store:
         self._history.append(change)
         for listener in list(self._listeners.values()):
             listener(change)
+
+
+def _share(new: Object, old: Object) -> None:
+    """Let a new version hold what it has in common with the one before: the history then costs little memory."""
+    for key, value in new.items():
+        if key in old:
+            new[key] = _shared(value, old[key])
+
+
+def _shared(value: Json, before: Json) -> Json:
+    if value == before:
+        return before
+    if isinstance(value, dict) and isinstance(before, dict):
+        _share(value, before)
+    if isinstance(value, list) and isinstance(before, list):
+        value[: len(before)] = [_shared(*pair) for pair in zip(value, before, strict=False)]
+    return value

@@ -85,9 +85,10 @@ def test_quantities_may_be_numbers() -> None:
 
 
 def test_yaml_is_read_too() -> None:
-    """A time in YAML stays the text that it is."""
-    text = "metadata: {name: c}\ndata: {at: 2026-01-01}\n"
-    assert _typed("configmaps", text, "application/yaml; charset=utf-8")[0]["data"] == {"at": "2026-01-01"}
+    """A time in YAML stays the text that it is, and every key is text."""
+    text = "metadata: {name: c}\ndata: {at: 2026-01-01, 2: a, true: b}\n"
+    found = _typed("configmaps", text, "application/yaml; charset=utf-8")[0]
+    assert found["data"] == {"at": "2026-01-01", "2": "a", "true": "b"}
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,19 @@ def test_history_that_is_forgotten_is_not_made_up() -> None:
     assert len(objects.since(2, KIND)) == 2
 
 
+def test_versions_share_what_they_have_in_common() -> None:
+    """The history holds each part once, and every version is still what was put."""
+    objects = store.Store()
+    first: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {"a": [{"b": 1}]}, "list": [{"x": {"y": 1}}, 2]}
+    second = {"metadata": {"name": "a"}, "spec": {"a": [{"b": 1}]}, "list": [{"x": {"y": 1}}, 3, 4]}
+    objects.put(KIND, ("n", "a"), first)
+    kept = objects.put(KIND, ("n", "a"), second)
+    assert kept["spec"] is first["spec"]
+    assert kept["list"] == [{"x": {"y": 1}}, 3, 4]
+    assert kept["list"][0] is first["list"][0]
+    assert [item["metadata"]["resourceVersion"] for item in (first, kept)] == ["2", "3"]
+
+
 def test_a_listener_hears_until_it_ends() -> None:
     """Changes are told as they happen."""
     objects = store.Store()
