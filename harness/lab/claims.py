@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.core import errors, waiting
-from harness.lab import state
+from harness.lab import plan, state
 from harness.lab.topology import cgroups
 
 NEEDED_BYTES = 4 * 1024 * 1024
@@ -109,7 +109,6 @@ def _claim_cgroup(name: str) -> None:
     with cgroups.hierarchy() as top:
         if cgroups.populated(top / cgroups.name_of(name)):
             raise errors.UsageError(f"name {name!r} is taken by a lab with another state directory")
-        cgroups.remove(top / cgroups.name_of(name))
 
 
 def sweep(root: Path) -> list[str]:
@@ -128,7 +127,17 @@ def sweep_locked(root: Path) -> list[str]:
     dead = [lab for lab in state.labs(root) if not _lives(lab)]
     for lab in dead:
         _remove(lab)
+    _sweep_cgroups()
     return [lab.name for lab in dead]
+
+
+def _sweep_cgroups() -> None:
+    # A lab whose state directory went with its file system is only to be told by its cgroup. Every living lab's
+    # has at least its owner in it.
+    with cgroups.hierarchy() as top:
+        for folder in top.glob(cgroups.name_of("*")):
+            if (folder / plan.CONTROL_PLANE).is_dir() and not cgroups.populated(folder):
+                _remove_cgroup(folder)
 
 
 def _lives(lab: state.LabState) -> bool:

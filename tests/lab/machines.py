@@ -91,7 +91,11 @@ class Machine:
 
     def kill_owner(self, name: str) -> None:
         """What no program can defend itself against, to a lab's owner; returns when the kernel is done with it."""
-        assert self.run(sys.executable, "-c", _KILL, str(self.state(name)["owner"]["pid"])) == (0, "")
+        self.kill(self.state(name)["owner"]["pid"])
+
+    def kill(self, pid: int) -> None:
+        """SIGKILL for a process of the machine, and its end."""
+        assert self.run(sys.executable, "-c", _KILL, str(pid)) == (0, "")
 
     def snapshot(self) -> Snapshot:
         """Everything that a lab could leave behind."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.core import waiting
+from harness.lab.topology import kernel
 from tests.lab import bpf_objects, machines
 
 SMALL = ("--workers", "0", "--without-yaobank")
@@ -149,6 +151,25 @@ def test_up_removes_what_a_killed_owner_left(machine: machines.Machine) -> None:
     machine.kill_owner("again")
     up(machine, "again")
     down(machine, "again")
+    machine.assert_as_before(before)
+
+
+def test_a_lost_state_directory_leaves_nothing(machine: machines.Machine, tmp_path: Path) -> None:
+    """A killed lab whose state went with its file system is known by its cgroup, and the next lab removes that."""
+
+    def own_disk() -> None:
+        kernel.unshare(kernel.CLONE_NEWNS)
+        kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
+        kernel.mount("tmpfs", str(tmp_path), "tmpfs", 0, "size=16m")
+
+    before = machine.snapshot()
+    name = ("--name", machine.lab_name("lost"), "--state-dir", str(tmp_path / "s"))
+    shell = f"{shlex.join(machines.sourceip('lab', 'up', *name, *SMALL))} && cat {tmp_path}/s/*/lab.json"
+    code, said = machine.run("sh", "-c", shell, before_exec=own_disk)
+    assert code == 0, said
+    machine.kill(json.loads(said[said.index("\n{") :])["owner"]["pid"])
+    up(machine, "next")
+    down(machine, "next")
     machine.assert_as_before(before)
 
 

@@ -65,6 +65,7 @@ class ContainerRuns:
         self.environment: dict[str, str] = {}
         self.due = 0.0
         self._setting = setting
+        self._image = images.Image(entrypoint=())
         self._prober: probes.Prober | None = None
         self._failures = 0
         self._began = 0.0
@@ -92,6 +93,7 @@ class ContainerRuns:
         if image is None:
             self._no_image()
             return
+        self._image = image
         self._event("Normal", "Pulled", f'Container image "{self.spec.image}" already present on machine')
         try:
             self.environment = image.variables() | {"HOSTNAME": self._hostname()} | self._setting.variables(self.spec)
@@ -157,7 +159,7 @@ class ContainerRuns:
         child = self.child
         if child is None:
             return -1, "the container is not running"
-        order = runtime.Order(argv=command, environment=self.environment, folder=self.spec.working_folder)
+        order = self.order(command)
         helper = runtime.start_beside(
             order, child.pid, self._setting.around.cgroup, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -168,6 +170,12 @@ class ContainerRuns:
             helper.communicate()
             return -1, f"command timed out after {timeout_s:g}s"
         return helper.returncode, said.decode(errors="backslashreplace").strip()
+
+    def order(self, command: tuple[str, ...]) -> runtime.Order:
+        """A further command in the container, with its environment and in its folder."""
+        return runtime.Order(
+            argv=self._image.named(command), environment=self.environment, folder=self.spec.working_folder
+        )
 
     def _no_image(self) -> None:
         text = f'failed to pull and unpack image "{self.spec.image}": the lab has no such image'

@@ -14,7 +14,7 @@ import struct
 import subprocess
 import termios
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.core import errors, process
@@ -55,7 +55,9 @@ def serve(connection: socket.socket, runs: containers.ContainerRuns, request: Ma
         raise errors.ApiError(400, "BadRequest", "you must specify at least 1 command for the container")
     if first is None:
         raise errors.ApiError(400, "BadRequest", f"container not found ({json.dumps(runs.spec.name)})")
-    order = runtime.Order(argv=command, environment=_environment(runs, request), folder=runs.spec.working_folder)
+    order = runs.order(command)
+    if request.get("tty"):
+        order = replace(order, environment={**order.environment, "TERM": "xterm"})
     try:
         session = _start(order, first.pid, runs, request)
     except errors.CommandError as error:
@@ -64,10 +66,6 @@ def serve(connection: socket.socket, runs: containers.ContainerRuns, request: Ma
         return
     connection.sendall(b'{"ok": true}\n')
     _Carrier(connection, session).run(rest)
-
-
-def _environment(runs: containers.ContainerRuns, request: Mapping[str, Any]) -> dict[str, str]:
-    return {**runs.environment, **({"TERM": "xterm"} if request.get("tty") else {})}
 
 
 def _start(order: runtime.Order, first: int, runs: containers.ContainerRuns, request: Mapping[str, Any]) -> Session:

@@ -34,21 +34,30 @@ class Image:
 
     Attributes:
         entrypoint: What runs where the container names no command.
-        programs: Paths inside the real image, and what runs in their place. Their arguments are dropped: they name
-            files of the real image, and the lab's programs are told everything by their environment.
+        programs: How commands of the real image begin, and what runs in their place. Their arguments are dropped:
+            they name files of the real image, and the lab's programs are told everything by their environment.
+        aliases: Paths inside the real image, and the names by which these programs are found here.
         environment: Variables that every container of the image has.
         path: Folders that come first in PATH.
     """
 
     entrypoint: tuple[str, ...]
-    programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    programs: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     path: tuple[str, ...] = ()
 
     def argv(self, command: tuple[str, ...], arguments: tuple[str, ...]) -> tuple[str, ...]:
         """What runs for a container's ``command`` and ``args``: Kubernetes' rules, then this image's own programs."""
         wanted = (*command, *arguments) if command else (*self.entrypoint, *arguments)
-        return self.programs.get(wanted[0], wanted) if wanted else ()
+        for beginning, instead in self.programs.items():
+            if wanted[: len(beginning)] == beginning:
+                return instead
+        return self.named(wanted)
+
+    def named(self, command: tuple[str, ...]) -> tuple[str, ...]:
+        """A command as it is found here: what exec, probes and hooks name by its path in the real image too."""
+        return (self.aliases.get(command[0], command[0]), *command[1:]) if command else ()
 
     def variables(self) -> dict[str, str]:
         """The environment that a container of this image starts from."""
@@ -77,7 +86,7 @@ def _table(place: Place) -> dict[str, Image]:
         "registry.k8s.io/kube-proxy": _kube_proxy(place),
         "quay.io/calico/node": _calico_node(place),
         # Their work, copying binaries into a node's file system, has nothing to do here.
-        "quay.io/calico/cni": Image(entrypoint=("true",), programs={"/opt/cni/bin/install": ("true",)}),
+        "quay.io/calico/cni": Image(entrypoint=("true",), programs={("/opt/cni/bin/install",): ("true",)}),
         "quay.io/calico/pod2daemon-flexvol": Image(entrypoint=("true",)),
         **{f"sourceip/yaobank-{app}": _yaobank(app) for app in ("customer", "summary", "database")},
         # As in the image for kind: without a command it stays, and leaves on SIGTERM.
@@ -89,7 +98,7 @@ def _kube_proxy(place: Place) -> Image:
     run = _module("harness.lab.proxy")
     return Image(
         entrypoint=run,
-        programs={"/usr/local/bin/kube-proxy": run},
+        programs={("/usr/local/bin/kube-proxy",): run},
         environment=_agent_environment(place, "kube-proxy"),
     )
 
@@ -97,7 +106,9 @@ def _kube_proxy(place: Place) -> Image:
 def _calico_node(place: Place) -> Image:
     return Image(
         entrypoint=_module("harness.lab.felix"),
-        programs={},
+        # What the init container does on a real node, mounting bpffs and cgroup2, the owner has done for all.
+        programs={("calico-node", "-init"): ("true",)},
+        aliases={"/bin/calico-node": "calico-node", "/usr/bin/calico-node": "calico-node"},
         environment={
             **_agent_environment(place, "calico-node"),
             "SOURCEIP_BPFFS": str(place.bpffs),

@@ -42,6 +42,7 @@ class Owner:
         self._ending = False
         self._ready = False
         self._myself: state.Process | None = None
+        self._cgroup = ""
 
     def run(self) -> int:
         """Start the lab, stay until its end, and remove everything; the exit code."""
@@ -57,6 +58,7 @@ class Owner:
         try:
             lab = state.read(self._directory)
             self._myself = lab.owner
+            self._join(lab)
             self._start(lab)
             self._stay(wakeup)
         except (errors.HarnessError, OSError) as error:
@@ -78,6 +80,13 @@ class Owner:
         self._ending = self._ending or number in _SIGNALS
 
     # Starting
+
+    def _join(self, lab: state.LabState) -> None:
+        # As long as this process lives, somebody is in the lab's cgroup; one without anybody is a dead lab's.
+        self._cgroup = cgroups.own()
+        folder = cgroups.MOUNT / cgroups.name_of(lab.name)
+        folder.mkdir(exist_ok=True)
+        cgroups.join(folder)
 
     def _start(self, lab: state.LabState) -> None:
         outer = _listener("127.0.0.1", 0)
@@ -166,6 +175,7 @@ class Owner:
     def _end(self, outside: int) -> None:
         """End every other process of the lab, then remove what would outlive this one."""
         _end_everyone()
+        cgroups.join(cgroups.MOUNT / self._cgroup)
         isolation.leave(outside)
         claims.remove(self._directory, owner=self._myself)
         self._close_progress()

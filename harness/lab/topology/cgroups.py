@@ -61,6 +61,14 @@ def join(folder: Path) -> None:
     (folder / "cgroup.procs").write_text("0")
 
 
+def own() -> str:
+    """The calling process's place in the v2 hierarchy, relative to its root; the line ``0::`` of proc(5)."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        if line.startswith("0::/"):
+            return line.removeprefix("0::/")
+    return ""
+
+
 def pids(folder: Path) -> list[int]:
     """The processes in that cgroup, in the caller's PID namespace; none if there is no such cgroup."""
     try:

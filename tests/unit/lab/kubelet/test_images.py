@@ -57,6 +57,15 @@ def test_felix_knows_its_bpffs_and_cgroup() -> None:
     assert values["PATH"].startswith(str(images.PROJECT / "harness" / "lab" / "felix" / "bin"))
 
 
+def test_calico_node_is_found_by_its_path_too() -> None:
+    """The init container has nothing to do, and exec may name the program as it is in the image."""
+    image = images.find("quay.io/calico/node:v3.32.1", PLACE)
+    assert image is not None
+    assert image.argv(("calico-node", "-init", "-best-effort"), ()) == ("true",)
+    assert image.named(("/bin/calico-node", "-felix-ready")) == ("calico-node", "-felix-ready")
+    assert image.named(()) == ()
+
+
 def test_a_command_replaces_the_entry_point_and_args_follow_it() -> None:
     """Kubernetes' table of command and args."""
     image = images.Image(entrypoint=("entry",))
