@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.model import facts, words
@@ -44,19 +44,30 @@ class Source:
         klass: Whose it is.
         backend: The pod that sees it, as namespace/name; which address is right depends on where the backend is.
         because: The rule that says so, in one clause.
+        cited: Where the rule is from.
+        confirmed: What stands behind it.
     """
 
     address: facts.Address
     klass: words.AddressClass
     backend: str
     because: str
+    cited: str = ""
+    confirmed: words.Confirmed = words.Confirmed.RECORDED
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Every sample is answered, and the application sees one of these sources."""
+    """Every sample is answered, and the application sees one of these sources.
+
+    Attributes:
+        sources: What may be seen, and by which backend.
+        observed: The version on which this was observed without anybody knowing why; such a cell warns and never
+            fails. Empty for a contract.
+    """
 
     sources: tuple[Source, ...]
+    observed: str = ""
 
     def __post_init__(self) -> None:
         if not self.sources:
@@ -67,13 +78,31 @@ class Answer:
         """The addresses, each once, with their classes."""
         return ", ".join(dict.fromkeys(f"{source.address} {source.klass.value}" for source in self.sources))
 
+    @property
+    def confirmed(self) -> words.Confirmed:
+        """What stands behind the weakest of the sources."""
+        return weakest(source.confirmed for source in self.sources)
+
 
 @dataclass(frozen=True, kw_only=True)
 class NoAnswer:
-    """No sample is answered, in exactly one of these ways."""
+    """No sample is answered, in exactly one of these ways.
+
+    Attributes:
+        how: The ways of staying silent.
+        because: The rule that says so, in one clause.
+        cited: Where the rule is from.
+        confirmed: What stands behind it.
+        observed: As for an answer.
+        may_reach: Whether the request may reach the application although no answer comes back.
+    """
 
     how: frozenset[words.Silence]
     because: str
+    cited: str = ""
+    confirmed: words.Confirmed = words.Confirmed.RECORDED
+    observed: str = ""
+    may_reach: bool = False
 
     def __post_init__(self) -> None:
         if not self.how:
@@ -86,6 +115,11 @@ class NoAnswer:
 
 
 Expectation = Answer | NoAnswer
+
+
+def weakest(confirmations: Iterable[words.Confirmed]) -> words.Confirmed:
+    """The least of these; ValueError if there is none."""
+    return max(confirmations, key=list(words.Confirmed).index)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +179,7 @@ class Verdict:
         seen: What was seen, as text, with how often.
         reasons: One sentence a distinct deviation; empty for PASS.
         samples: All of them, as evidence.
+        warnings: One sentence a distinct deviation from what was only observed, never explained.
     """
 
     cell: Cell
@@ -155,6 +190,7 @@ class Verdict:
     seen: Mapping[str, int]
     reasons: tuple[str, ...]
     samples: tuple[Sample, ...] = field(default=(), repr=False)
+    warnings: tuple[str, ...] = ()
 
     @property
     def seen_text(self) -> str:

@@ -38,16 +38,18 @@ class Pod:
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """One port of one Service, reached through a NodePort.
+    """One port of one Service, and what of it is dialled.
 
     Attributes:
         namespace: The Service's namespace.
         service: Its name.
-        node_port: The port on every node.
+        node_port: The port on every node; 0 if it has none.
         policy: Its externalTrafficPolicy.
         protocol: What its samples speak.
         cluster_ip: Its ClusterIP, or None for a headless Service.
         backends: The ready pods behind it.
+        target: Whether its NodePort is dialled, its ClusterIP, or a backend's own address.
+        internal_policy: Its internalTrafficPolicy, which speaks of the ClusterIP only.
     """
 
     namespace: str
@@ -57,14 +59,25 @@ class Destination:
     protocol: words.Protocol
     cluster_ip: Address | None
     backends: tuple[Pod, ...]
+    target: words.Target = words.Target.NODE_PORT
+    internal_policy: words.Policy = words.Policy.CLUSTER
 
 
 @dataclass(frozen=True, kw_only=True)
 class Client:
-    """Who opens the connections, and from which address."""
+    """Who opens the connections, and from which address.
+
+    Attributes:
+        kind: Where it is.
+        address: Its own address; for a host-network client its node's InternalIP.
+        node: The node that it runs on; empty for a client outside the cluster.
+        pod: Its pod as namespace/name, so that a backend that dials itself is found out; empty if it is none.
+    """
 
     kind: words.ClientKind
     address: Address
+    node: str = ""
+    pod: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +91,12 @@ class Facts:
         overlay: ``encapsulation`` of the pods' IP pool, in the operator's words (``VXLAN``, ``None``, ...).
         other_pods: Every other pod with an address of its own, so that its address can be named.
         gateway: The address of the machine that hosts the nodes, or None if it is not known.
+        clients: Who else may dial: pods, host-network pods, the gateway.
+        dsr: Whether replies leave the backend's node directly: ``bpfExternalServiceMode: DSR``, and on Windows
+            kube-proxy's ``--enable-dsr``.
+        connect_time: What the eBPF dataplane translates at the socket call.
+        host_nat: ``bpfHostNetworkedNATWithoutCTLB``: whether the node's own packets to a Service are translated
+            where the socket call does not do it.
     """
 
     nodes: tuple[Node, ...]
@@ -86,6 +105,10 @@ class Facts:
     overlay: str
     other_pods: tuple[Pod, ...] = ()
     gateway: Address | None = None
+    clients: tuple[Client, ...] = ()
+    dsr: bool = False
+    connect_time: words.ConnectTime = words.ConnectTime.TCP
+    host_nat: bool = True
 
     def node(self, name: str) -> Node:
         """The node of that name; KeyError if there is none."""

@@ -19,12 +19,18 @@ class Phase(enum.Enum):
 
 
 class Dataplane(enum.Enum):
-    """Dataplanes by Calico's own names, the values of ``Installation.spec.calicoNetwork.linuxDataplane``."""
+    """What translates Services, by Calico's own names where it has one.
+
+    The first four are values of ``Installation.spec.calicoNetwork.linuxDataplane``, ``HNS`` is the one of
+    ``windowsDataplane``; ``IPVS`` is kube-proxy's mode of that name below Calico's ``Iptables``.
+    """
 
     IPTABLES = "Iptables"
     BPF = "BPF"
     NFTABLES = "Nftables"
     VPP = "VPP"
+    IPVS = "IPVS"
+    HNS = "HNS"
 
 
 class ClientKind(enum.Enum):
@@ -37,7 +43,7 @@ class ClientKind(enum.Enum):
 
 
 class Policy(enum.Enum):
-    """``Service.spec.externalTrafficPolicy``."""
+    """``Service.spec.externalTrafficPolicy`` or ``internalTrafficPolicy``."""
 
     CLUSTER = "Cluster"
     LOCAL = "Local"
@@ -49,6 +55,37 @@ class Protocol(enum.Enum):
     HTTP = "HTTP"
     TCP = "TCP"
     UDP = "UDP"
+    UDP_UNCONNECTED = "UDP-unconnected"
+
+
+class Target(enum.Enum):
+    """What of a Service is dialled."""
+
+    NODE_PORT = "NodePort"
+    CLUSTER_IP = "ClusterIP"
+    POD_ADDRESS = "pod address"
+
+
+class ConnectTime(enum.Enum):
+    """``FelixConfiguration.spec.bpfConnectTimeLoadBalancing``: what is translated at the socket call already."""
+
+    TCP = "TCP"
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+
+    def covers(self, protocol: Protocol) -> bool:
+        """Whether a socket of that protocol is connected to a backend rather than to the Service."""
+        if self is ConnectTime.TCP:
+            return protocol in (Protocol.HTTP, Protocol.TCP)
+        return self is ConnectTime.ENABLED
+
+
+class Confirmed(enum.Enum):
+    """What stands behind a prediction, best first."""
+
+    RECORDED = "recorded"
+    DOCUMENTED = "documented"
+    UNCONFIRMED = "unconfirmed"
 
 
 class AddressClass(enum.Enum):
@@ -57,6 +94,8 @@ class AddressClass(enum.Enum):
     CLIENT = "client"
     ENTRY_NODE = "entry-node"
     ENTRY_TUNNEL = "entry-tunnel"
+    CLIENT_NODE = "client-node"
+    CLIENT_TUNNEL = "client-tunnel"
     BACKEND_NODE = "backend-node"
     BACKEND_TUNNEL = "backend-tunnel"
     OTHER_NODE = "other-node"

@@ -2,42 +2,73 @@
 
 from __future__ import annotations
 
-from harness.model import cells, facts, words
+from collections.abc import Iterable
+
+from harness.model import cells, facts, paths, words
+
+_OUTSIDE = frozenset({words.ClientKind.EXTERNAL, words.ClientKind.GATEWAY})
 
 
 def classify(address: facts.Address, cell: cells.Cell, known: facts.Facts) -> words.AddressClass:
     """The class of an address as seen from that cell; ``unknown`` if nobody owns it.
 
-    A node can have two roles at once, and then the entry node comes before the backend's node.
+    Raises:
+        ValueError: As for a path.
+    """
+    return classify_on(paths.from_cell(cell, known), address, known)
+
+
+def classify_on(path: paths.Path, address: facts.Address, known: facts.Facts) -> words.AddressClass:
+    """The class of an address as seen on that path; ``unknown`` if nobody owns it.
+
+    A node can have several roles at once, and then the client comes first, the entry node next and the client's
+    node before the backend's. A host-network client's own address is its node's, so it is of class ``client``.
 
     Raises:
-        ValueError: The client's address is also another's, so nothing that is seen could be told apart.
+        ValueError: The address of a client outside the cluster is also another's, so nothing that is seen could be
+            told apart.
     """
-    owners = _owners(cell, known)
+    owners = _owners(path, known)
     held = [klass for klass, addresses in owners if address in addresses]
-    if words.AddressClass.CLIENT in held and len(held) > 1:
+    if path.client.kind in _OUTSIDE and words.AddressClass.CLIENT in held and len(held) > 1:
         raise ValueError(f"{address} is the client's and also of class {held[1].value}: nothing can be told apart")
     return held[0] if held else words.AddressClass.UNKNOWN
 
 
-def _owners(cell: cells.Cell, known: facts.Facts) -> list[tuple[words.AddressClass, set[facts.Address]]]:
-    backend_nodes = {pod.node for pod in cell.destination.backends}
-    hosts = [node for node in known.nodes if node.name in backend_nodes]
-    pods = [*known.other_pods, *(pod for destination in known.destinations for pod in destination.backends)]
+def _owners(path: paths.Path, known: facts.Facts) -> list[tuple[words.AddressClass, set[facts.Address]]]:
     classes = words.AddressClass
-    # The gateway is left out where it is the client itself, which is how a run from the hosting machine looks.
-    gateway = {known.gateway} - {None, known.client.address}
+    names = {pod.node for pod in path.destination.backends}
+    entry = [path.entry] if path.entry is not None else []
+    own = [node for node in known.nodes if node.name == path.client.node]
+    hosts = [node for node in known.nodes if node.name in names]
     return [
-        (classes.CLIENT, {known.client.address}),
-        (classes.ENTRY_NODE, {cell.entry.address}),
-        (classes.ENTRY_TUNNEL, _some(cell.entry.tunnel)),
+        (classes.CLIENT, {path.client.address}),
+        (classes.ENTRY_NODE, {node.address for node in entry}),
+        (classes.ENTRY_TUNNEL, _tunnels(entry)),
+        (classes.CLIENT_NODE, {node.address for node in own}),
+        (classes.CLIENT_TUNNEL, _tunnels(own)),
         (classes.BACKEND_NODE, {node.address for node in hosts}),
-        (classes.BACKEND_TUNNEL, set().union(*(_some(node.tunnel) for node in hosts))),
-        (classes.OTHER_NODE, set().union(*({node.address} | _some(node.tunnel) for node in known.nodes))),
-        (classes.POD, {pod.address for pod in pods if not pod.host_network}),
-        (classes.GATEWAY, {address for address in gateway if address is not None}),
-        (classes.SERVICE, set().union(*(_some(destination.cluster_ip) for destination in known.destinations))),
+        (classes.BACKEND_TUNNEL, _tunnels(hosts)),
+        (classes.OTHER_NODE, {node.address for node in known.nodes} | _tunnels(known.nodes)),
+        (classes.POD, _pods(path, known)),
+        # The gateway is left out where it is the client itself, which is how a run from the hosting machine looks.
+        (classes.GATEWAY, _some(known.gateway) - {path.client.address}),
+        (classes.SERVICE, _services(path, known)),
     ]
+
+
+def _pods(path: paths.Path, known: facts.Facts) -> set[facts.Address]:
+    behind = [pod for destination in (*known.destinations, path.destination) for pod in destination.backends]
+    pods = {pod.address for pod in (*known.other_pods, *behind) if not pod.host_network}
+    return pods | {client.address for client in known.clients if client.kind is words.ClientKind.POD}
+
+
+def _services(path: paths.Path, known: facts.Facts) -> set[facts.Address]:
+    return set().union(*(_some(item.cluster_ip) for item in (*known.destinations, path.destination)))
+
+
+def _tunnels(nodes: Iterable[facts.Node]) -> set[facts.Address]:
+    return set().union(*(_some(node.tunnel) for node in nodes))
 
 
 def _some(address: facts.Address | None) -> set[facts.Address]:

@@ -5,14 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from harness.model import cells, facts, words
-from harness.oracle import calico_bpf, classes, kube_proxy_iptables, rules
+from harness.model import cells, facts, paths, words
+from harness.oracle import (
+    calico_bpf,
+    calico_vpp,
+    classes,
+    kube_proxy_iptables,
+    kube_proxy_ipvs,
+    kube_proxy_nftables,
+    rules,
+    windows_hns,
+)
 
 BOOKS: Mapping[words.Dataplane, rules.Book] = MappingProxyType(
-    {words.Dataplane.IPTABLES: kube_proxy_iptables.BOOK, words.Dataplane.BPF: calico_bpf.BOOK}
+    {
+        words.Dataplane.IPTABLES: kube_proxy_iptables.BOOK,
+        words.Dataplane.NFTABLES: kube_proxy_nftables.BOOK,
+        words.Dataplane.IPVS: kube_proxy_ipvs.BOOK,
+        words.Dataplane.BPF: calico_bpf.BOOK,
+        words.Dataplane.VPP: calico_vpp.BOOK,
+        words.Dataplane.HNS: windows_hns.BOOK,
+    }
 )
 
 Plan = tuple[tuple[cells.Cell, cells.Expectation], ...]
+
+
+def expect_on(path: paths.Path, dataplane: words.Dataplane, known: facts.Facts) -> cells.Expectation:
+    """What must be seen on that path while that dataplane is in force.
+
+    Raises:
+        NoPrediction: Nothing is known about such a path.
+    """
+    return BOOKS[dataplane].expect(path, known)
 
 
 def expect(cell: cells.Cell, known: facts.Facts) -> cells.Expectation:
@@ -21,10 +46,7 @@ def expect(cell: cells.Cell, known: facts.Facts) -> cells.Expectation:
     Raises:
         NoPrediction: Nothing is known about such a cell.
     """
-    book = BOOKS.get(cell.phase.dataplane)
-    if book is None:
-        raise cells.NoPrediction(f"{cell.name}: no dataplane {cell.phase.dataplane.value} in the books")
-    return book.expect(cell, known)
+    return expect_on(paths.from_cell(cell, known), cell.phase.dataplane, known)
 
 
 def plan(phase: words.Phase, known: facts.Facts) -> Plan:

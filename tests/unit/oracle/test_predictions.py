@@ -30,17 +30,26 @@ def test_each_replica_has_the_address_that_its_own_place_makes() -> None:
     }
 
 
-@pytest.mark.parametrize("overlay", ["IPIP", "None", "VXLANCrossSubnet"])
-def test_an_overlay_that_was_never_measured_is_refused(overlay: str) -> None:
-    """The masquerade's address depends on the overlay, so it is not guessed."""
+@pytest.mark.parametrize(("overlay", "text"), [("IPIP", "10.244.82.0 entry-tunnel"), ("None", "172.18.0.2 entry-node")])
+def test_an_overlay_that_was_never_recorded_is_told_from_the_recorded_one(overlay: str, text: str) -> None:
+    """The masquerade's address depends on the overlay, and what was not recorded is not called recorded."""
+    expected = predictions.expect(builders.cell(), builders.known(overlay=overlay))
+    assert isinstance(expected, cells.Answer)
+    assert expected.text == text
+    assert expected.confirmed is words.Confirmed.DOCUMENTED
+
+
+@pytest.mark.parametrize("overlay", ["VXLANCrossSubnet", "IPIPCrossSubnet", "unknown"])
+def test_an_overlay_whose_address_the_facts_cannot_tell_is_refused(overlay: str) -> None:
+    """Which nodes share a subnet is not in the facts, so the address is not guessed."""
     with pytest.raises(cells.NoPrediction, match=overlay):
         predictions.expect(builders.cell(), builders.known(overlay=overlay))
 
 
-@pytest.mark.parametrize("client", [words.ClientKind.POD, words.ClientKind.HOST, words.ClientKind.GATEWAY])
-def test_a_client_that_the_books_do_not_know_is_refused(client: words.ClientKind) -> None:
-    """Only the external client is in the books so far."""
-    with pytest.raises(cells.NoPrediction):
+@pytest.mark.parametrize("client", [words.ClientKind.POD, words.ClientKind.HOST])
+def test_a_client_inside_the_cluster_without_a_node_is_refused(client: words.ClientKind) -> None:
+    """What a pod or a host shows depends on its node, so it is not guessed."""
+    with pytest.raises(cells.NoPrediction, match="node is not known"):
         predictions.expect(builders.cell(client=client), builders.known())
 
 
