@@ -21,7 +21,7 @@ from harness.probing import runners
 
 _PROBE = "from harness.lab.bpf import probing; print(probing.probe().reason)"
 # Everything is on one machine, so a switch that takes longer than this is not going to happen.
-_PATIENCE = timeouts.Timeouts(rollout_s=60.0, switch_s=20.0)
+_PATIENCE = timeouts.Timeouts(rollout_s=60.0, switch_s=40.0)
 
 
 @contextlib.contextmanager
