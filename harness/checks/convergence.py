@@ -73,14 +73,19 @@ def settle(
 ) -> Settled:
     """Wait until a phase's dataplane is in force and seen; a wait in vain is a result, not an error.
 
+    An API that refuses for a moment is part of a switch, so it only makes a look wrong.
+
     Raises:
-        ApiError: The API refused.
+        ApiError: The API still refused when the wait was over.
         ProbeError: The probe failed.
     """
     streak: list[Look] = []
 
     def look() -> Look:
-        current = _look(place, phase, observe, clock, streak)
+        try:
+            current = _look(place, phase, observe, clock, streak)
+        except errors.ApiError as error:
+            current = Look(at=clock.now(), wrong=(str(error),))
         streak.append(current)
         if not current.right:
             streak.clear()

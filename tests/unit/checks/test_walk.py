@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from harness.checks import walk
+from harness.core import errors
 from harness.dataplane import proof
 from harness.kube import client
 from harness.model import facts, records, words
@@ -169,3 +170,20 @@ def test_a_red_phase_is_reported_before_the_next_switch() -> None:
     )
     steps.reach(words.Phase.REVERTED)
     assert seen == [(words.Phase.EBPF, "BPF")]
+
+
+def test_an_api_that_refuses_for_a_moment_only_delays() -> None:
+    """A look at which the API was away is a wrong look, and not the end of the run."""
+    api = fake_cluster.Api()
+    answers = api.get
+    refusals = iter([True, True, False])
+
+    def get(path: str, params: client.Params = ()) -> client.Object:
+        if path == "/api/v1/nodes" and next(refusals, False):
+            raise errors.ApiError(503, "ServiceUnavailable", "one moment")
+        return answers(path, params)
+
+    api.get = get  # type: ignore[method-assign]  # the fake's own answers, after a while
+    record = walking(api).reach(words.Phase.IPTABLES)
+    assert record.passed
+    assert record.converged_s == pytest.approx(2 * 0.1)
