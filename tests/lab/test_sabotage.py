@@ -20,8 +20,8 @@ from harness.core import errors, process
 from harness.lab import lifecycle, state
 from harness.model import records, words
 
-# A steady fault does not go away by waiting.
-_PATIENCE_S = 6.0
+# A steady fault does not go away by waiting, but the switch around it must have time to come.
+_PATIENCE_S = 12.0
 
 
 @pytest.fixture
