@@ -95,6 +95,28 @@ static __always_inline int reserve_reply(const struct tuple *from, struct tuple 
 	return -1;
 }
 
+/* A connection that no service translates may have the very tuple that an ended one was translated to: the client's
+ * port is free again. What is left of that one must not rewrite the answers to this one. */
+static __always_inline void forget_ended(const struct packet *p)
+{
+	struct tuple back = reversed(&p->t), origin;
+	struct flow *reply, *flow;
+
+	if (p->inner || p->t.proto != IPPROTO_TCP || !starts_a_flow(p))
+		return;
+	reply = bpf_map_lookup_elem(&sip_conntrack, &back);
+	if (!reply || reply->kind != FLOW_REPLY)
+		return;
+	origin = translated(reply, p->t.proto);
+	origin = reversed(&origin);
+	flow = bpf_map_lookup_elem(&sip_conntrack, &origin);
+	if (!is_over(reply) && !(flow && is_over(flow)))
+		return;
+	bpf_map_delete_elem(&sip_conntrack, &back);
+	if (flow)
+		bpf_map_delete_elem(&sip_conntrack, &origin);
+}
+
 /* Remember a new flow in both directions; the tuple after translation may get another source port. */
 NOINLINE int remember(struct packet *p, struct tuple *to, __u8 reply_flags, __be32 tunnel)
 {

@@ -58,6 +58,7 @@ int sip_from_pod(struct __sk_buff *skb)
 	/* A node's own port that has no backend is refused by that node's stack. */
 	if (choice == NO_BACKEND && !route_is(p.t.dst, ROUTE_HOST))
 		return refuse(skb, &p, ICMP_PORT_UNREACHABLE, 0);
+	forget_ended(&p);
 	return TC_ACT_OK;
 }
 

@@ -95,8 +95,10 @@ int sip_to_outside(struct __sk_buff *skb)
 		return TC_ACT_OK;
 	choice = choose_for(&p.t, FROM_INSIDE, &backend);
 	/* A node's own port that has no backend is refused by that node's stack. */
-	if (choice == NO_FRONTEND || (choice == NO_BACKEND && route_is(p.t.dst, ROUTE_HOST)))
+	if (choice == NO_FRONTEND || (choice == NO_BACKEND && route_is(p.t.dst, ROUTE_HOST))) {
+		forget_ended(&p);
 		return TC_ACT_OK;
+	}
 	return new_forward(skb, &p, choice, &backend);
 }
 

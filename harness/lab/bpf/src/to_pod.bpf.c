@@ -13,6 +13,9 @@ int sip_to_pod(struct __sk_buff *skb)
 	flow = bpf_map_lookup_elem(&sip_conntrack, &p.t);
 	if (flow && flow->kind == FLOW_REPLY && !(flow->flags & (FLOW_AT_INGRESS | FLOW_TUNNEL)))
 		translate(skb, &p, flow);
+	else if (!flow)
+		/* This host's own connections to its pods pass no other program. */
+		forget_ended(&p);
 	return TC_ACT_OK;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0
 // vxlan.calico, egress: the overlay's packets learn which node they go to. The device is `external`: it sends
 // nothing that has not been told.
+#include "conntrack.h"
 #include "tunnel.h"
 
 SEC("tc")
@@ -10,6 +11,7 @@ int sip_to_tunnel(struct __sk_buff *skb)
 	const struct route *route;
 	__be16 ethertype;
 	struct ipv4 ip;
+	struct packet p;
 
 	if (skb->mark & MARK_ADDRESSED)
 		return TC_ACT_OK;
@@ -20,6 +22,9 @@ int sip_to_tunnel(struct __sk_buff *skb)
 	route = route_to(ip.dst);
 	if (!route || !(route->flags & ROUTE_TUNNELED))
 		return TC_ACT_SHOT;
+	/* This host's own connections to pods elsewhere pass no other program. */
+	if (parse(skb, &p) == A_FLOW)
+		forget_ended(&p);
 	return set_tunnel(skb, route->next_hop, s->overlay_vni) ? TC_ACT_SHOT : TC_ACT_OK;
 }
 
