@@ -160,15 +160,13 @@ class Dataplane:
         for name in sorted(present - set(names)):
             attacher.detach(name)
         self._done &= present
-        for name in names:
-            if name in self._done:
-                continue
-            ingress, egress = _pair(name)
-            # A pod may end between the listing and this line; the next pass no longer sees its interface.
-            with contextlib.suppress(OSError):
-                attacher.attach(name, "egress", self._programs[egress])
-                attacher.attach(name, "ingress", self._programs[ingress])
-                self._done.add(name)
+        fresh = [name for name in names if name not in self._done]
+        for place, direction in enumerate(_WAY_OUT_FIRST):
+            for name in fresh:
+                # A pod may end between the listing and this line; the next pass no longer sees its interface.
+                with contextlib.suppress(OSError):
+                    attacher.attach(name, direction, self._programs[_pair(name)[1 - place]])
+        self._done |= attacher.attached() & set(fresh)
         # An earlier process may have attached the other way.
         self._detach_all(tcx=not self._tcx)
 
@@ -194,6 +192,10 @@ class Dataplane:
         self._hooked.clear()
 
 
+# Every way out has its program before any way in: a request that is let in earlier is answered, through a way out
+# without a program, with the backend's own address.
+_WAY_OUT_FIRST: tuple[attaching.Direction, ...] = ("egress", "ingress")
+
 _PAIRS = {
     devices.TUNNEL: ("sip_from_tunnel", "sip_to_tunnel"),
     devices.LOOPBACK: ("sip_from_host", "sip_to_outside"),
@@ -209,11 +211,11 @@ def _pair(ifname: str) -> tuple[str, str]:
 def _in_order(names: Iterable[str]) -> list[str]:
     """The interfaces that have programs, in the order in which they get them. Pure.
 
-    eth0 comes last: what it lets in must find its way on and back by all the others.
+    What comes from other hosts is let in last: it must find its way on and back by all the others.
     """
     present = set(names)
     pods = sorted(name for name in present if name.startswith(devices.POD_PREFIX))
-    return [name for name in (devices.TUNNEL, *pods, devices.LOOPBACK, devices.HOST) if name in present]
+    return [name for name in (*pods, devices.LOOPBACK, devices.TUNNEL, devices.HOST) if name in present]
 
 
 def _settings(settings: Settings, node: Node, links: dict[str, devices.Link]) -> layouts.SettingsValue:
