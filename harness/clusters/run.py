@@ -12,6 +12,7 @@ from harness.checks import scene, walk
 from harness.clusters import cluster, selection
 from harness.evidence import collectors
 from harness.model import records, words
+from harness.report import files
 
 Say = Callable[[str], None]
 
@@ -71,6 +72,8 @@ def started(options: selection.Options, *, say: Say) -> Iterator[Run]:
         CapabilityMissing: This machine can't have that cluster.
         HarnessError: The cluster or yaobank did not come up.
     """
+    if options.report_dir is not None:
+        files.prepare(options.report_dir)
     now = datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds")
     with selection.opened(options, say=say) as found, cluster.staged(found) as place:
         timings = {f"{found.provider} up": found.up_s} if found.up_s is not None else {}

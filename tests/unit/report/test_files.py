@@ -80,5 +80,14 @@ def test_files_are_written_whole(tmp_path: Path) -> None:
 def test_a_folder_that_can_not_be_is_a_usage_error(tmp_path: Path) -> None:
     """A file in the way gets one clear line."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(errors.UsageError, match="report directory"):
-        files.write(red(), tmp_path / "file")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(errors.UsageError, match="report directory"):
+            files.prepare(folder)
+        with pytest.raises(errors.UsageError, match="report directory"):
+            files.write(red(), folder)
+
+
+def test_preparing_leaves_only_the_folder(tmp_path: Path) -> None:
+    """A run that is interrupted leaves no scraps of a report."""
+    files.prepare(tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
