@@ -161,11 +161,11 @@ class Dataplane:
             attacher.detach(name)
         self._done &= present
         fresh = [name for name in names if name not in self._done]
-        for place, direction in enumerate(_WAY_OUT_FIRST):
+        for direction, which in _WAY_OUT_FIRST:
             for name in fresh:
                 # A pod may end between the listing and this line; the next pass no longer sees its interface.
                 with contextlib.suppress(OSError):
-                    attacher.attach(name, direction, self._programs[_pair(name)[1 - place]])
+                    attacher.attach(name, direction, self._programs[_pair(name)[which]])
         self._done |= attacher.attached() & set(fresh)
         # An earlier process may have attached the other way.
         self._detach_all(tcx=not self._tcx)
@@ -194,7 +194,7 @@ class Dataplane:
 
 # Every way out has its program before any way in: a request that is let in earlier is answered, through a way out
 # without a program, with the backend's own address.
-_WAY_OUT_FIRST: tuple[attaching.Direction, ...] = ("egress", "ingress")
+_WAY_OUT_FIRST: tuple[tuple[attaching.Direction, int], ...] = (("egress", 1), ("ingress", 0))
 
 _PAIRS = {
     devices.TUNNEL: ("sip_from_tunnel", "sip_to_tunnel"),
