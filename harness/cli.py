@@ -21,6 +21,9 @@ class Command:
 
 COMMANDS = {
     ("verify",): Command(module="harness.commands.verify", summary="the whole story: iptables, eBPF, iptables again"),
+    ("plan",): Command(
+        module="harness.commands.plan", summary="print which address every cell must show, without a cluster"
+    ),
     ("test",): Command(module="harness.commands.test", summary="run the project's tests; arguments go to pytest"),
     ("lab", "up"): Command(module="harness.commands.lab_up", summary="start a lab"),
     ("lab", "down"): Command(module="harness.commands.lab_down", summary="end a lab and remove what is left of it"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.core import process
+from harness.core import process, waiting
 from harness.lab import plan, state
 from tests.lab import machines
 
@@ -124,3 +124,30 @@ def test_a_dead_lab_is_shown(machine: machines.Machine) -> None:
     assert (code, said.count("\n")) == (2, 1)
     assert machine.sourceip("lab", "down", "--name", name)[0] == 0
     assert machine.sourceip("lab", "status")[0] == 1
+
+
+_END_CONTROLLERS = """
+import os, pathlib, signal, sys
+for entry in pathlib.Path("/proc").glob("[0-9]*"):
+    words = (entry / "cmdline").read_bytes().split(bytes(1))
+    if b"harness.lab.controllers" in words and os.fsencode(sys.argv[1]) in words:
+        os.kill(int(entry.name), signal.SIGKILL)
+"""
+
+
+def test_a_broken_lab_is_shown(machine: machines.Machine) -> None:
+    """A lab that lost one of its own programs says so, is still there to be looked at, and goes like any other."""
+    name = machine.lab_name("broken")
+    before = machine.snapshot()
+    assert machine.sourceip("lab", "up", "--name", name, "--workers", "0", "--without-yaobank")[0] == 0
+    assert machine.run(sys.executable, "-c", _END_CONTROLLERS, f"/run/sourceip/{name}") == (0, "")
+    waiting.wait_until(
+        lambda: machine.state("broken")["phase"],
+        lambda phase: phase == "broken",
+        what="a lab that calls itself broken",
+        timeout_s=10.0,
+    )
+    code, said = machine.sourceip("lab", "status", "--name", name)
+    assert (code, f"lab {name}: broken" in said) == (0, True)
+    assert machine.sourceip("lab", "down", "--name", name)[0] == 0
+    machine.assert_as_before(before)

@@ -15,7 +15,6 @@ CLONE_NEWUTS = 0x04000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
-MS_RDONLY = 0x1
 MS_NOSUID = 0x2
 MS_NODEV = 0x4
 MS_NOEXEC = 0x8
@@ -24,8 +23,6 @@ MS_REC = 0x4000
 MS_PRIVATE = 1 << 18
 MS_SLAVE = 1 << 19
 MS_SHARED = 1 << 20
-
-MNT_DETACH = 0x2
 
 _PR_SET_PDEATHSIG = 1
 # These numbers are the same on every architecture (all system calls since Linux 5.0 are).
@@ -58,11 +55,6 @@ def mount(source: str, target: str, kind: str | None, flags: int, options: str |
         source.encode(), target.encode(), kind and kind.encode(), ctypes.c_ulong(flags), options and options.encode()
     )
     _check(done, f"mount {target}")
-
-
-def unmount(target: str, flags: int = 0) -> None:
-    """Take the topmost mount off a path: umount2(2)."""
-    _check(libc().umount2(target.encode(), flags), f"umount {target}")
 
 
 def end_with_parent(signal_number: int) -> None:

@@ -23,11 +23,6 @@ def create(name: str) -> None:
     process.run(["ip", "netns", "add", name])
 
 
-def delete(name: str) -> None:
-    """Forget a network namespace; what is in it ends with its last process."""
-    process.run(["ip", "netns", "delete", name])
-
-
 @contextmanager
 def entered(name: str) -> Iterator[None]:
     """Be in that network namespace. It holds for the calling thread only."""
