@@ -72,6 +72,7 @@ def assembled(lab: state.LabState) -> Iterator[Cast]:
     """A lab with the recorded cast, backends on the node where they were recorded."""
     with switching.cluster(lab) as found:
         deploy(found.api)
+        refuse_at_once(found)
     # Which address the dialled node masquerades with depends on where the customer is, so that is looked up afterwards.
     with switching.cluster(lab) as found:
         yield _cast(found)
@@ -85,6 +86,15 @@ def deploy(api: client.Client) -> None:
     customer = api.patch(_CUSTOMER, {"spec": {"template": {"spec": selector}}}, client.STRATEGIC)
     # A Deployment in a list has no kind of its own, and one that was read has.
     manifests.wait_for_deployments(api, [*objects, customer], timeout_s=_READY_S)
+
+
+def refuse_at_once(found: switching.Cluster) -> None:
+    """Let nodes refuse every datagram: the kernel's own limit is six ICMP errors to a client, then one a second.
+
+    The recorded cluster was asked slowly enough; several phases in a few seconds are not.
+    """
+    for place in found.places:
+        process.run([*entering(found.lab, place.name), "sysctl", "-q", "-w", "net.ipv4.icmp_ratelimit=0"])
 
 
 def _cast(found: switching.Cluster) -> Cast:

@@ -38,7 +38,7 @@ class Row:
         """Equal, or different exactly as listed; a listed difference that no longer occurs is wrong too."""
         if self.cause is None:
             return self.equal
-        return not self.equal and {str(outcome) for outcome in self.seen} == {self.cause.seen(self.cell)}
+        return not self.equal and {str(outcome) for outcome in self.seen} == {self.cause.by_cell[self.phase, self.cell]}
 
     @property
     def mark(self) -> str:

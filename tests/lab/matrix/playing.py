@@ -27,12 +27,13 @@ Seen = dict[recorded.Cell, frozenset[outcomes.Outcome]]
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One cell to play, with a token for each sample."""
+    """One cell to play, with a token for each sample, and octets that question and answer carry besides."""
 
     cell: recorded.Cell
     address: str
     tokens: tuple[str, ...]
     timeout_s: float
+    padding: int = 0
 
     def request(self) -> dict[str, Any]:
         """What the agent is asked."""
@@ -45,6 +46,7 @@ class Question:
             "tokens": self.tokens,
             "timeout_s": self.timeout_s,
             "concurrency": len(self.tokens),
+            "padding": self.padding,
         }
 
 
