@@ -183,7 +183,8 @@ class Agent:
         if now >= self._refresh_at or self._applied != (state, self._wiring()) or self._in_force != bpf:
             self._program(state, bpf=bpf)
             self._refresh_at = now + state.settings.refresh_s
-            self._applied = state, self._wiring()
+            # What is not complete is not applied: the next pass tries again.
+            self._applied = (state, self._wiring()) if self.health.ready else None
             self._looks = [now + look for look in LOOKS_S]
             self._look_ahead(state.settings)
         elif bpf:

@@ -310,6 +310,18 @@ def test_expired_connections_are_swept_each_second(scene: Scene) -> None:
     assert scene.deeds()[-1] == "sweep"
 
 
+def test_routes_that_are_still_missing_are_tried_again(scene: Scene) -> None:
+    """A pass that could not complete the overlay says so, and the next one goes on with it."""
+    want, scene.node.want = scene.node.want, lambda: None
+    scene.deeds()
+    assert scene.felix.health == agent.Health(
+        ready=False, message="dataplane Iptables in force, waiting for routes to all nodes"
+    )
+    scene.node.want = want
+    assert scene.deeds() == ["paths"]
+    assert scene.felix.health.ready
+
+
 def test_unsynced_mirror_is_waited_for(scene: Scene) -> None:
     """An empty copy is not an empty cluster."""
     scene.mirror.synced = False
