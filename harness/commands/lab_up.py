@@ -54,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _say(began: float, text: str) -> None:
-    print(f"[{time.monotonic() - began:5.1f} s] {text}", flush=True)
+    # Progress is not what `eval "$(sourceip lab up)"` should read.
+    print(f"[{time.monotonic() - began:5.1f} s] {text}", file=sys.stderr, flush=True)
 
 
 def client_prefix(lab: state.LabState) -> str:

@@ -95,6 +95,8 @@ class Launch:
         return any(heeded)
 
     def _heed(self, message: dict[str, Any], say: Say) -> bool:
+        if "missing" in message:
+            raise errors.CapabilityMissing(message["missing"], message["error"])
         if "error" in message:
             raise full_disk(message["error"], self._lab) or errors.HarnessError(message["error"])
         if "say" in message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -129,6 +130,16 @@ def test_not_root_is_refused(machine: machines.Machine, command: tuple[str, ...]
 def test_no_namespaces_is_refused(machine: machines.Machine) -> None:
     """A root that may not make namespaces, as in a container, hears which right it lacks."""
     assert "CAP_SYS_ADMIN" in refused(machine, "lab", "up", before_exec=_lose_namespaces)
+
+
+def test_no_network_namespaces_is_refused(machine: machines.Machine, tmp_path: Path) -> None:
+    """A kernel that refuses network namespaces is named in one line, though the lab was half way there."""
+    (tmp_path / "ip").write_text("#!/bin/sh\necho 'unshare: Invalid argument' >&2\nexit 1\n")
+    (tmp_path / "ip").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    line = refused(machine, "lab", "up", "--name", machine.lab_name("flat"), env={"PATH": path})
+    assert "network namespaces: ip netns add" in line
+    assert "Invalid argument" in line
 
 
 def test_missing_programs_are_named(machine: machines.Machine, tmp_path: Path) -> None:

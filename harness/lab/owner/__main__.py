@@ -2,7 +2,8 @@
 
 The one who starts the lab holds the other end of the *leash*, a pipe. A line ``go`` on it starts the lab, ``keep``
 lets it live on without the leash, and its end, however it comes about, ends the lab. *Progress* is a pipe of JSON
-lines back: ``{"say": …}``, ``{"error": …}``, and at last ``{"ready": true}``.
+lines back: ``{"say": …}``, ``{"error": …}`` with ``"missing"`` where this machine lacks something, and at last
+``{"ready": true}``.
 """
 
 from __future__ import annotations

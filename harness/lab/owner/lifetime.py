@@ -53,7 +53,7 @@ class Owner:
         try:
             outside = isolation.enter([self._directory])
         except OSError as error:
-            self._tell({"error": f"the kernel refused the lab's isolation: {_of(error)}"})
+            self._tell({"error": _of(error), "missing": "mount namespaces"})
             return 1
         try:
             lab = state.read(self._directory)
@@ -61,6 +61,9 @@ class Owner:
             self._join(lab)
             self._start(lab)
             self._stay(wakeup)
+        except errors.CapabilityMissing as error:
+            failed = True
+            self._tell({"error": error.reason, "missing": error.capability})
         except (errors.HarnessError, OSError) as error:
             failed = True
             self._tell({"error": _of(error)})
@@ -93,7 +96,7 @@ class Owner:
         port = outer.getsockname()[1]
         with _running("harness.lab.owner.credentials", str(lab.directory), str(port)) as credentials:
             self._tell({"say": "network namespaces, bridge and wires"})
-            links.build(plan.plan(workers=len(lab.nodes) - 1))
+            _build(lab)
             _make_folders(lab)
             said = credentials.communicate(timeout=process.DEFAULT_TIMEOUT_S)[1]
         if credentials.returncode:
@@ -218,6 +221,13 @@ def _listener(address: str, port: int) -> socket.socket:
 
 def _running(module: str, *arguments: str) -> process.Child:
     return process.start(programs.argv_of(module, *arguments), stderr=subprocess.PIPE, env=programs.environment())
+
+
+def _build(lab: state.LabState) -> None:
+    try:
+        links.build(plan.plan(workers=len(lab.nodes) - 1))
+    except errors.CommandError as error:
+        raise errors.CapabilityMissing("network namespaces", str(error)) from error
 
 
 def _make_folders(lab: state.LabState) -> None:
