@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from ipaddress import ip_address
 
-from harness.model import cells, facts, records, words
+from harness.model import cells, facts, matrix, paths, records, words
+from harness.model.matrix import Dialled, Entry, Place, Row, Standing
 from harness.oracle import predictions
 
 CLIENT = ip_address("172.18.0.5")
@@ -62,32 +64,57 @@ def cell(
     entry: str = "kind-control-plane",
     policy: words.Policy = words.Policy.CLUSTER,
     client: words.ClientKind = words.ClientKind.EXTERNAL,
+    path: paths.Path | None = None,
 ) -> cells.Cell:
-    """One cell of the recorded cluster."""
-    return cells.Cell(phase=phase, client=client, entry=known().node(entry), destination=destination(policy))
+    """One cell of the recorded cluster: customer's NodePort through a node."""
+    where = path or paths.Path(
+        client=facts.Client(kind=client, address=CLIENT), entry=known().node(entry), destination=destination(policy)
+    )
+    behind = {pod.node for pod in where.destination.backends}
+    standing = Standing(client=client, place=Place.OUTSIDE, entry=Entry.WITH if entry in behind else Entry.WITHOUT)
+    dialled = Dialled(target=words.Target.NODE_PORT, policy=policy)
+    row = Row(standing=standing, dialled=dialled, protocol=words.Protocol.HTTP, host_backend=False)
+    return cells.Cell(phase=phase, row=row, path=where)
+
+
+def rows() -> tuple[matrix.Row, ...]:
+    """The rows that these cells are of."""
+    return matrix.WALKTHROUGH
+
+
+def with_destination(where: cells.Cell, other: facts.Destination) -> cells.Cell:
+    """The same cell with something else behind its Service."""
+    return dataclasses.replace(where, path=dataclasses.replace(where.path, destination=other))
+
+
+def account(
+    address: facts.Address, *, status: int = 200, witness: words.Witness = words.Witness.APPLICATION
+) -> cells.Account:
+    """What one witness says that customer saw."""
+    return cells.Account(witness=witness, address=address, backend="yaobank-customer/customer-1", status=status)
 
 
 def answered(
     token: str, where: cells.Cell, *, saw: str | None, status: int = 200, client: facts.Address = CLIENT, lines: int = 1
 ) -> cells.Sample:
     """A sample that got an HTTP answer, with that many lines of what customer saw."""
-    line = cells.Logged(backend="yaobank-customer/customer-1", address=ip_address(saw or "0.0.0.0"), status=status)
+    line = account(ip_address(saw or "0.0.0.0"), status=status)
     return cells.Sample(
         token=token,
         reply=cells.Reply(
             status=status,
             silence=None,
             local=(client, 40000),
-            peer=(where.entry.address, where.destination.node_port),
+            peer=where.path.dialled,
             latency_ms=3.5,
         ),
-        logged=(line,) * lines if saw else (),
+        accounts=(line,) * lines if saw else (),
     )
 
 
 def silent(token: str, how: words.Silence) -> cells.Sample:
     """A sample that stayed without an answer."""
-    return cells.Sample(token=token, reply=cells.Reply(status=None, silence=how, error=how.value), logged=())
+    return cells.Sample(token=token, reply=cells.Reply(status=None, silence=how, error=how.value))
 
 
 def right_samples(where: cells.Cell, expected: cells.Expectation, count: int) -> list[cells.Sample]:

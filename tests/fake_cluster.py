@@ -17,6 +17,8 @@ from harness.dataplane import proof
 from harness.kube import client
 from harness.model import cells, facts, words
 from harness.probing import client as probing
+from harness.probing import clients
+from harness.witness import application
 from tests import builders
 
 PORTS = {30180: "Cluster", 30181: "Local"}
@@ -156,6 +158,8 @@ def place(api: Api, probe: Probe | None = None) -> scene.Scene:
         api=api,
         probe=probe or Probe(api),
         who=facts.Client(kind=words.ClientKind.EXTERNAL, address=builders.CLIENT),
+        witnesses=(application.Application(api=api),),
+        clients=clients.Clients(clients.nobody),
         patience=dataclasses.replace(timeouts.DEFAULT, switch_s=5.0),
     )
 

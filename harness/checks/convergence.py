@@ -14,7 +14,7 @@ from harness.checks import scene, source_ip
 from harness.core import errors, waiting
 from harness.dataplane import proof
 from harness.kube import client
-from harness.model import facts, words
+from harness.model import facts, matrix, words
 
 # How many looks in a row must be right before a phase counts as converged.
 STREAK = 3
@@ -122,12 +122,10 @@ def _look(place: scene.Scene, phase: words.Phase, observe: Observe, clock: waiti
 
 def _wrong(place: scene.Scene, phase: words.Phase, known: facts.Facts) -> tuple[str, ...]:
     """What one fresh connection a cell shows; those that must stay unanswered are left to the verdict."""
-    answering = dataclasses.replace(
-        known, destinations=tuple(item for item in known.destinations if item.policy is words.Policy.CLUSTER)
-    )
-    hasty = dataclasses.replace(place.patience, probe_s=_HASTY_S)
+    patience = dataclasses.replace(place.patience, probe_s=_HASTY_S)
+    hasty = dataclasses.replace(place, patience=patience, witnesses=place.witnesses[:1])
     try:
-        found = source_ip.verdicts(dataclasses.replace(place, patience=hasty), phase, answering, samples=1)
+        found = source_ip.check(hasty, phase, known, samples=1, rows=matrix.ANSWERING).verdicts
     except errors.CapabilityMissing as error:
         # A pod that is being replaced leaves its Service without a backend for a moment.
         return (str(error),)

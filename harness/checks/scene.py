@@ -8,6 +8,8 @@ from harness.core import timeouts
 from harness.kube import client, inventory, manifests
 from harness.model import facts
 from harness.probing import client as probing
+from harness.probing import clients as places
+from harness.witness import witnesses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,17 +18,25 @@ class Scene:
 
     Attributes:
         api: The cluster's API.
-        probe: A running agent at the client's place.
-        who: The client, with the address that its sockets have.
+        probe: A running agent at the external client's place.
+        who: That client, with the address that its sockets have.
+        witnesses: Who watches while samples are taken.
+        clients: Agents at other places, by client.
         gateway: The address of the machine that hosts the nodes, if it is known.
         patience: How long things may take on this cluster.
     """
 
     api: client.Client
-    probe: probing.Session
+    probe: probing.Dialler
     who: facts.Client
+    witnesses: tuple[witnesses.Witness, ...]
+    clients: places.Clients
     gateway: facts.Address | None = None
     patience: timeouts.Timeouts = timeouts.DEFAULT
+
+    def at(self, client: facts.Client) -> probing.Dialler:
+        """The agent at a client's place; raises ProbeError if none can be started there."""
+        return self.probe if client == self.who else self.clients.at(client)
 
     def facts(self) -> facts.Facts:
         """The cluster as it is now; raises ApiError and ParseError."""

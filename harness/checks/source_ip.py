@@ -1,66 +1,135 @@
-"""The check itself: sample every cell of a phase, match every sample to its log line, judge."""
+"""The check itself: sample every planned cell of a phase while the witnesses watch, match every account, judge."""
 
 from __future__ import annotations
 
+import concurrent.futures
+import dataclasses
 import uuid
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from harness.checks import scene
 from harness.core import errors
-from harness.model import cells, facts, words
+from harness.model import cells, facts, matrix, words
 from harness.oracle import judge, predictions
 from harness.probing import client as probing
-from harness.witness import accounts
+from harness.witness import witnesses
+from harness.witness.witnesses import Question
 
-# A line is written before its answer is sent; what takes time is its way into the log.
-_LOG_S = 5.0
+Watches = Sequence[tuple[words.Witness, witnesses.Watch]]
 
 
-def verdicts(place: scene.Scene, phase: words.Phase, known: facts.Facts, *, samples: int) -> tuple[cells.Verdict, ...]:
-    """Sample every planned cell of a phase and judge it.
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """One phase, sampled and judged.
 
-    All cells are sampled side by side, and so are the samples of a cell, so that a phase takes as long as its longest
-    time limit and not as the sum of them.
+    Attributes:
+        verdicts: One for every planned cell.
+        skipped: The rows that had no place or no expectation.
+        known: The facts that the plan was made from.
+    """
+
+    verdicts: tuple[cells.Verdict, ...]
+    skipped: tuple[cells.Skipped, ...]
+    known: facts.Facts
+
+
+def check(
+    place: scene.Scene, phase: words.Phase, known: facts.Facts, *, samples: int, rows: Sequence[matrix.Row]
+) -> Checked:
+    """Sample these rows of the matrix in a phase and judge them.
+
+    All clients dial side by side, and each of them all of its cells, so that a phase does not take the sum of its
+    time limits.
 
     Args:
-        place: The cluster and the client.
+        place: The cluster, its clients and its witnesses.
         phase: What is expected to be in force.
         known: The facts of this phase.
         samples: How many samples a cell gets; at least one.
+        rows: What of the matrix to sample.
 
     Raises:
-        CapabilityMissing: A cell is planned of which nothing is known, so nothing can be expected of it.
+        CapabilityMissing: Nothing of it can be expected here.
         ApiError: A log could not be read.
-        ProbeError: The probe failed.
+        ProbeError: A probe failed.
     """
     try:
-        plan = predictions.plan(phase, known)
-    except (cells.NoPrediction, ValueError) as error:
+        plan = predictions.plan(phase, known, rows)
+    except ValueError as error:
         raise errors.CapabilityMissing("prediction", str(error)) from error
-    dials = [_dial(place, cell, expected, samples) for cell, expected in plan]
-    replies = probing.dial_all(place.probe, dials)
-    logged = _logged(place, known, replies)
-    taken = {cell.name: _samples(found, logged) for (cell, _), found in zip(plan, replies, strict=True)}
-    return judge.judge_all(plan, taken, known, wanted=samples)
+    planned = [cell for cell, _ in plan.planned]
+    with witnesses.all_watching(place.witnesses, known, planned) as watches:
+        asked = _ask(place, plan, samples)
+        taken = _samples(asked, watches)
+        rewrites = _rewrites(asked, watches)
+    watching = {cell.name: frozenset(kind for kind, watch in watches if watch.covers(cell)) for cell in planned}
+    found = judge.judge_all(plan, taken, known, wanted=samples, watching=watching)
+    return Checked(
+        verdicts=tuple(dataclasses.replace(item, rewrites=rewrites.get(item.cell.name, ())) for item in found),
+        skipped=plan.skipped,
+        known=known,
+    )
+
+
+def _ask(place: scene.Scene, plan: predictions.Plan, samples: int) -> list[Question]:
+    by_client: dict[facts.Client, list[tuple[cells.Cell, probing.Dial]]] = {}
+    for cell, expected in plan.planned:
+        by_client.setdefault(cell.client, []).append((cell, _dial(place, cell, expected, samples)))
+    diallers = {client: place.at(client) for client in by_client}
+    with concurrent.futures.ThreadPoolExecutor(len(by_client)) as pool:
+        parts = pool.map(lambda item: _dialled(diallers[item[0]], item[1]), by_client.items())
+        return [question for part in parts for question in part]
+
+
+def _dialled(dialler: probing.Dialler, wanted: Sequence[tuple[cells.Cell, probing.Dial]]) -> list[Question]:
+    replies = probing.dial_all(dialler, [dial for _, dial in wanted])
+    return [
+        Question(cell=cell, token=token, reply=reply)
+        for (cell, _), found in zip(wanted, replies, strict=True)
+        for token, reply in found.items()
+    ]
 
 
 def _dial(place: scene.Scene, cell: cells.Cell, expected: cells.Expectation, samples: int) -> probing.Dial:
     patience = place.patience
+    address, port = cell.path.dialled
     return probing.Dial(
-        address=cell.entry.address,
-        port=cell.destination.node_port,
+        address=address,
+        port=port,
         protocol=cell.destination.protocol,
         tokens=tuple(str(uuid.uuid4()) for _ in range(samples)),
         timeout_s=patience.unanswered_s if isinstance(expected, cells.NoAnswer) else patience.probe_s,
     )
 
 
-def _logged(place: scene.Scene, known: facts.Facts, replies: Sequence[Mapping[str, cells.Reply]]) -> accounts.Accounts:
-    backends = [pod for destination in known.destinations for pod in destination.backends]
-    tokens = [token for found in replies for token in found]
-    answered = [token for found in replies for token, reply in found.items() if reply.answered]
-    return accounts.collect(place.api, backends, tokens=tokens, answered=answered, timeout_s=_LOG_S)
+def _samples(asked: Sequence[Question], watches: Watches) -> dict[str, list[cells.Sample]]:
+    told = [watch.accounts(asked) for _, watch in watches]
+    found: dict[str, list[cells.Sample]] = {}
+    for item in asked:
+        accounts = tuple(account for mine in told for account in mine.get(item.token, ()))
+        sample = cells.Sample(token=item.token, reply=item.reply, accounts=accounts)
+        found.setdefault(item.cell.name, []).append(sample)
+    return found
 
 
-def _samples(found: Mapping[str, cells.Reply], logged: accounts.Accounts) -> tuple[cells.Sample, ...]:
-    return tuple(cells.Sample(token=token, reply=reply, logged=logged[token]) for token, reply in found.items())
+def _rewrites(asked: Sequence[Question], watches: Watches) -> Mapping[str, tuple[cells.Rewrite, ...]]:
+    """The distinct rewrites of each cell, with the number of samples that each was found on the way of."""
+    told = [watch.rewrites(asked) for _, watch in watches]
+    by_cell: dict[str, list[cells.Rewrite]] = {}
+    for item in asked:
+        mine = by_cell.setdefault(item.cell.name, [])
+        mine += [rewrite for part in told for rewrite in part.get(item.token, ())]
+    return {name: merged(found) for name, found in by_cell.items()}
+
+
+def merged(found: Iterable[cells.Rewrite]) -> tuple[cells.Rewrite, ...]:
+    """Equal rewrites as one, with the evidence of the first and the number of all; in the order of the way. Pure."""
+    first: dict[cells.Rewrite, cells.Rewrite] = {}
+    count: Counter[cells.Rewrite] = Counter()
+    for rewrite in found:
+        key = dataclasses.replace(rewrite, evidence="", samples=1)
+        first.setdefault(key, rewrite)
+        count[key] += 1
+    return tuple(dataclasses.replace(rewrite, samples=count[key]) for key, rewrite in first.items())

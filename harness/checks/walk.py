@@ -8,13 +8,13 @@ them counts. A phase that does not come into force is sampled all the same, so t
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from harness.checks import convergence, scene, source_ip
 from harness.core import waiting
 from harness.dataplane import calico, proof
 from harness.kube import inventory
-from harness.model import cells, records, words
+from harness.model import cells, matrix, records, words
 
 log = logging.getLogger("harness.walk")
 
@@ -29,6 +29,7 @@ class Walk:
         place: scene.Scene,
         *,
         samples: int,
+        rows: Sequence[matrix.Row] = matrix.WALKTHROUGH,
         tell: Tell = log.info,
         observe: convergence.Observe = proof.observe,
         on_red: Callable[[records.PhaseRecord], object] = lambda _record: None,
@@ -39,6 +40,7 @@ class Walk:
         Args:
             place: The cluster and the client.
             samples: How many samples a cell gets.
+            rows: What of the matrix to sample.
             tell: Hears of progress.
             observe: Asks every node what is in force on it.
             on_red: Is called with a phase that did not pass, before anything else is switched.
@@ -46,6 +48,7 @@ class Walk:
         """
         self._place = place
         self._samples = samples
+        self._rows = tuple(rows)
         self._tell = tell
         self._observe = observe
         self._on_red = on_red
@@ -79,6 +82,7 @@ class Walk:
         settled = convergence.settle(self._place, phase, observe=self._observe, clock=self._clock)
         known = self._place.facts()
         self._tell(f"{phase.value}: {settled.trouble or proof.text(settled.found)}; {self._samples} samples a cell")
+        checked = source_ip.check(self._place, phase, known, samples=self._samples, rows=self._rows)
         return records.PhaseRecord(
             phase=phase,
             proof={state.node: state.summary for state in settled.found},
@@ -86,7 +90,8 @@ class Walk:
             proven_s=_since(started, settled.proven_at),
             converged_s=_since(started, settled.right_at),
             trouble=settled.trouble,
-            verdicts=source_ip.verdicts(self._place, phase, known, samples=self._samples),
+            verdicts=checked.verdicts,
+            skipped=checked.skipped,
         )
 
     def restore(self) -> None:

@@ -12,7 +12,8 @@ from harness.core import timeouts
 from harness.kube import client
 from harness.model import facts
 from harness.probing import client as probing
-from harness.probing import runners
+from harness.probing import clients, runners
+from harness.witness import application
 
 
 def _not_measured() -> float | None:
@@ -62,4 +63,12 @@ def staged(cluster: Cluster) -> Iterator[scene.Scene]:
     """
     api = client.connect(cluster.kubeconfig, cluster.context)
     with contextlib.closing(api), probing.running(cluster.runner) as probe:
-        yield scene.Scene(api=api, probe=probe, who=cluster.who, gateway=cluster.gateway, patience=cluster.patience)
+        yield scene.Scene(
+            api=api,
+            probe=probe,
+            who=cluster.who,
+            witnesses=(application.Application(api=api),),
+            clients=clients.Clients(clients.nobody),
+            gateway=cluster.gateway,
+            patience=cluster.patience,
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from harness.model import facts, words
+from harness.model import facts, matrix, paths, words
 
 
 class NoPrediction(LookupError):
@@ -14,25 +14,53 @@ class NoPrediction(LookupError):
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One path in one phase: a client, an entry node and a destination."""
+    """One cell of the matrix in one phase, at its place in a cluster.
+
+    Attributes:
+        phase: When.
+        row: The cell's roles.
+        path: Who fills them.
+    """
 
     phase: words.Phase
-    client: words.ClientKind
-    entry: facts.Node
-    destination: facts.Destination
+    row: matrix.Row
+    path: paths.Path
+
+    @property
+    def client(self) -> facts.Client:
+        """Who dials."""
+        return self.path.client
+
+    @property
+    def entry(self) -> facts.Node | None:
+        """The node that is dialled; None where a ClusterIP or a pod's address is."""
+        return self.path.entry
+
+    @property
+    def destination(self) -> facts.Destination:
+        """What is dialled."""
+        return self.path.destination
 
     @property
     def policy(self) -> words.Policy:
-        """The destination's externalTrafficPolicy."""
-        return self.destination.policy
+        """The traffic policy that speaks of what is dialled."""
+        return self.path.policy
 
     @property
     def name(self) -> str:
-        """Unique in a run, and readable in a report."""
-        return (
-            f"{self.phase.value}: {self.client.value} -> {self.entry.name}:{self.destination.node_port} "
-            f"({self.destination.service}, {self.policy.value}, {self.destination.protocol.value})"
-        )
+        """Unique in a run: the phase, the row's name, and the node where more than one fits."""
+        through = f" through {self.entry.name}" if self.entry is not None else ""
+        return f"{self.phase.value}: {self.row.name}{through}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """A cell of the matrix that a run leaves out, and why; it is counted, never silent."""
+
+    phase: words.Phase
+    row: matrix.Row
+    reason: words.SkipReason
+    detail: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +161,10 @@ class Reply:
         local: Address and port of the client's socket, or None if it never had one.
         peer: Address and port that the socket was connected to, as the socket says, or None.
         latency_ms: Milliseconds from the connection's start to the whole answer.
+        token: The token that the answer repeats; None for a protocol whose answers repeat none.
+        saw: The address and port that the answer says it came from, where the server says so.
+        server: The name that the server gives itself in the answer.
+        sender: Who sent the answer to a socket that is not connected, or None.
     """
 
     status: int | None
@@ -141,6 +173,10 @@ class Reply:
     local: tuple[facts.Address, int] | None = None
     peer: tuple[facts.Address, int] | None = None
     latency_ms: float = 0.0
+    token: str | None = None
+    saw: tuple[facts.Address, int] | None = None
+    server: str = ""
+    sender: tuple[facts.Address, int] | None = None
 
     @property
     def answered(self) -> bool:
@@ -149,12 +185,24 @@ class Reply:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Logged:
-    """One line of an application's log that carries a sample's token."""
+class Account:
+    """What one witness says of one sample.
 
-    backend: str
+    Attributes:
+        witness: Who says it.
+        address: The source address that the backend got it from.
+        backend: The pod that got it, as namespace/name.
+        port: The source port, where the witness knows it.
+        status: The HTTP status that the application logged; None where there is none.
+        detail: The witness's own words, for a reader who wants to check.
+    """
+
+    witness: words.Witness
     address: facts.Address
-    status: int
+    backend: str
+    port: int | None = None
+    status: int | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +211,35 @@ class Sample:
 
     token: str
     reply: Reply
-    logged: tuple[Logged, ...]
+    accounts: tuple[Account, ...] = ()
+
+    def of(self, witness: words.Witness) -> tuple[Account, ...]:
+        """What one witness says of it."""
+        return tuple(account for account in self.accounts if account.witness is witness)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewrite:
+    """One change of an address on the way of a cell's samples, and who made it.
+
+    Attributes:
+        node: On which node.
+        field: ``source`` or ``destination``.
+        before: The address before it, with its port unless ports differ from sample to sample.
+        after: The address after it, likewise.
+        by: The rule (chain, position, comment) or the program and the map's entry that made it; or that nobody is
+            known to have made it.
+        evidence: What shows it: the kernel's own entry for one sample, and how far the rule's counter moved.
+        samples: On the way of how many of the cell's samples it was found.
+    """
+
+    node: str
+    field: str
+    before: str
+    after: str
+    by: str
+    evidence: str = ""
+    samples: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,11 +251,14 @@ class Verdict:
         expectation: What had to be seen.
         outcome: PASS only if every sample agrees.
         right: How many samples agree.
-        total: How many samples there are.
+        total: How many samples were asked for, or taken if that is more.
         seen: What was seen, as text, with how often.
         reasons: One sentence a distinct deviation; empty for PASS.
         samples: All of them, as evidence.
         warnings: One sentence a distinct deviation from what was only observed, never explained.
+        watching: The witnesses that were in place.
+        witnessed: By how many samples each witness gave an account.
+        rewrites: Who changed which address on the way.
     """
 
     cell: Cell
@@ -191,6 +270,15 @@ class Verdict:
     reasons: tuple[str, ...]
     samples: tuple[Sample, ...] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()
+    watching: frozenset[words.Witness] = frozenset({words.Witness.APPLICATION})
+    witnessed: Mapping[words.Witness, int] = field(default_factory=dict)
+    rewrites: tuple[Rewrite, ...] = ()
+
+    @property
+    def single(self) -> words.Witness | None:
+        """The only witness, where an answer had no second one; None where it had, or where nothing was answered."""
+        heard = [witness for witness, count in self.witnessed.items() if count]
+        return heard[0] if len(heard) == 1 else None
 
     @property
     def seen_text(self) -> str:
@@ -205,6 +293,6 @@ class Verdict:
         """One line that names the cell, the outcome, what was expected and what was seen."""
         reasons = f" ({'; '.join(self.reasons)})" if self.reasons else ""
         return (
-            f"{self.outcome.value} {self.cell.name}: expected {self.expectation.text}, "
-            f"seen {self.seen_text}, {self.right} of {self.total}{reasons}"
+            f"{self.outcome.value} {self.cell.phase.value}: {self.cell.path.text}: expected {self.expectation.text}, "
+            f"seen {self.seen_text}, {self.right} of {self.total}{reasons} [{self.cell.row.name}]"
         )

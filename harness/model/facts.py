@@ -49,6 +49,8 @@ class Destination:
         cluster_ip: Its ClusterIP, or None for a headless Service.
         backends: The ready pods behind it.
         target: Whether its NodePort is dialled, its ClusterIP, or a backend's own address.
+        port: The port on its ClusterIP.
+        target_port: The port on which its backends listen.
         internal_policy: Its internalTrafficPolicy, which speaks of the ClusterIP only.
     """
 
@@ -60,6 +62,8 @@ class Destination:
     cluster_ip: Address | None
     backends: tuple[Pod, ...]
     target: words.Target = words.Target.NODE_PORT
+    port: int = 80
+    target_port: int = 80
     internal_policy: words.Policy = words.Policy.CLUSTER
 
 
@@ -90,8 +94,8 @@ class Facts:
         client: Who dials.
         overlay: ``encapsulation`` of the pods' IP pool, in the operator's words (``VXLAN``, ``None``, ...).
         other_pods: Every other pod with an address of its own, so that its address can be named.
+        clients: The pods that the harness may run a probe in; without any, every other pod counts as one.
         gateway: The address of the machine that hosts the nodes, or None if it is not known.
-        clients: Who else may dial: pods, host-network pods, the gateway.
         dsr: Whether replies leave the backend's node directly: ``bpfExternalServiceMode: DSR``, and on Windows
             kube-proxy's ``--enable-dsr``.
         connect_time: What the eBPF dataplane translates at the socket call.
@@ -104,8 +108,8 @@ class Facts:
     client: Client
     overlay: str
     other_pods: tuple[Pod, ...] = ()
+    clients: tuple[Pod, ...] = ()
     gateway: Address | None = None
-    clients: tuple[Client, ...] = ()
     dsr: bool = False
     connect_time: words.ConnectTime = words.ConnectTime.TCP
     host_nat: bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.model import cells, facts, words
+from harness.model import facts, words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +30,30 @@ class Path:
         """Readable in a message."""
         through = f"{self.entry.name}:{self.destination.node_port}" if self.entry else self.destination.target.value
         who = self.client.pod or self.client.node or str(self.client.address)
-        return (
-            f"{self.client.kind.value} {who} -> {through} "
-            f"({self.destination.service}, {self.destination.protocol.value})"
-        )
+        return f"{self.client.kind.value} {who} -> {through} ({self._asked})"
 
+    @property
+    def dialled(self) -> tuple[facts.Address, int]:
+        """The address and the port that the client dials.
 
-def from_cell(cell: cells.Cell, known: facts.Facts) -> Path:
-    """The path of a cell of a run."""
-    client = facts.Client(kind=cell.client, address=known.client.address, node=known.client.node, pod=known.client.pod)
-    return Path(client=client, entry=cell.entry, destination=cell.destination)
+        Raises:
+            LookupError: There is no such address or port: a headless Service, or nobody behind it.
+        """
+        target, destination = self.destination.target, self.destination
+        if self.entry is not None:
+            return self.entry.address, destination.node_port
+        if target is words.Target.CLUSTER_IP:
+            if destination.cluster_ip is None:
+                raise LookupError(f"{destination.service} has no ClusterIP")
+            return destination.cluster_ip, destination.port
+        return destination.backends[0].address, destination.target_port
+
+    @property
+    def policy(self) -> words.Policy:
+        """The traffic policy that speaks of what is dialled."""
+        node_port = self.destination.target is words.Target.NODE_PORT
+        return self.destination.policy if node_port else self.destination.internal_policy
+
+    @property
+    def _asked(self) -> str:
+        return f"{self.destination.service}, {self.policy.value}, {self.destination.protocol.value}"

@@ -9,6 +9,40 @@ from harness.model import cells, facts, words
 
 
 @dataclass(frozen=True, kw_only=True)
+class Control:
+    """Something that must be so in every phase, whatever the dataplane.
+
+    Attributes:
+        name: ``positive``, ``negative`` or ``unreachable``.
+        held: Whether it was so.
+        text: What was to be seen, and what was.
+    """
+
+    name: str
+    held: bool
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Something about the machine or the cluster that would change what is seen, and is not the dataplane.
+
+    Attributes:
+        cause: Which, in a few words that stay the same from run to run.
+        where: The node or the place.
+        text: What was found, in one sentence.
+        remedy: What a person can do about it; may be empty.
+        blocking: Whether nothing that is measured with it means anything, so that the run is INVALID.
+    """
+
+    cause: str
+    where: str
+    text: str
+    remedy: str = ""
+    blocking: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class PhaseRecord:
     """One phase, as measured.
 
@@ -22,6 +56,8 @@ class PhaseRecord:
             includes the asking, which takes longer than the connections do.
         trouble: What kept the phase from coming into force; empty if nothing did.
         verdicts: One for every planned cell.
+        skipped: The rows of the matrix that have no place or no expectation here.
+        controls: What must hold in every phase, or the run proves nothing.
     """
 
     phase: words.Phase
@@ -31,11 +67,25 @@ class PhaseRecord:
     converged_s: float | None
     trouble: str
     verdicts: tuple[cells.Verdict, ...]
+    skipped: tuple[cells.Skipped, ...] = ()
+    controls: tuple[Control, ...] = ()
+
+    @property
+    def outcome(self) -> words.Outcome:
+        """INVALID if a control misbehaved, else the worst of the cells; a phase without a cell is an error."""
+        found = {verdict.outcome for verdict in self.verdicts}
+        if not all(control.held for control in self.controls):
+            found.add(words.Outcome.INVALID)
+        if not self.verdicts:
+            found.add(words.Outcome.ERROR)
+        if self.trouble:
+            found.add(words.Outcome.FAIL)
+        return words.worst(found)
 
     @property
     def passed(self) -> bool:
-        """The dataplane came into force, and every planned cell passed."""
-        return not self.trouble and bool(self.verdicts) and all(v.outcome is words.Outcome.PASS for v in self.verdicts)
+        """The dataplane came into force, every control held, and every planned cell passed."""
+        return self.outcome is words.Outcome.PASS
 
     def of_policy(self, policy: words.Policy) -> tuple[cells.Verdict, ...]:
         """The verdicts of one traffic policy."""
@@ -56,6 +106,9 @@ class RunRecord:
         timings_s: Other measured times, in seconds, by name.
         memory_mib: Sum of the provider's processes' PSS, or None where it can't be measured.
         skipped: What was left out, with the reason.
+        wanted: The phases that the run was to have; one that is not there was never run.
+        environment: What was found before the first phase.
+        interrupted: What ended the run before its end; empty if nothing did.
     """
 
     provider: str
@@ -67,8 +120,21 @@ class RunRecord:
     timings_s: Mapping[str, float] = field(default_factory=dict)
     memory_mib: float | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
+    wanted: tuple[words.Phase, ...] = ()
+    environment: tuple[Environment, ...] = ()
+    interrupted: str = ""
+
+    @property
+    def outcome(self) -> words.Outcome:
+        """The worst of the phases; an environment that blocks is INVALID, and what never ran is an error."""
+        found = {phase.outcome for phase in self.phases}
+        if any(finding.blocking for finding in self.environment):
+            found.add(words.Outcome.INVALID)
+        if self.interrupted or not self.phases or set(self.wanted) - {phase.phase for phase in self.phases}:
+            found.add(words.Outcome.ERROR)
+        return words.worst(found)
 
     @property
     def passed(self) -> bool:
-        """At least one phase ran, and all passed."""
-        return bool(self.phases) and all(phase.passed for phase in self.phases)
+        """Everything that was to be run ran, and passed."""
+        return self.outcome is words.Outcome.PASS

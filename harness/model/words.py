@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 
 
 class Phase(enum.Enum):
@@ -88,6 +89,22 @@ class Confirmed(enum.Enum):
     UNCONFIRMED = "unconfirmed"
 
 
+class Witness(enum.Enum):
+    """Who gives an account of a sample's source address."""
+
+    APPLICATION = "application"
+    WIRE = "wire"
+    KERNEL = "kernel"
+
+
+class SkipReason(enum.Enum):
+    """Why a cell of the matrix was not sampled."""
+
+    NO_PLACE = "no place"
+    NOT_KNOWN = "not known"
+    CAPABILITY = "capability"
+
+
 class AddressClass(enum.Enum):
     """Whose address was seen, decided by exact membership and never by prefix or CIDR."""
 
@@ -115,10 +132,15 @@ class Silence(enum.Enum):
 
 
 class Outcome(enum.Enum):
-    """What a verdict says."""
+    """What a verdict says, best first. A control that misbehaved makes all else meaningless, so INVALID is worst."""
 
     PASS = "PASS"
-    FAIL = "FAIL"
-    INVALID = "INVALID"
-    ERROR = "ERROR"
     SKIP = "SKIP"
+    FAIL = "FAIL"
+    ERROR = "ERROR"
+    INVALID = "INVALID"
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The worst of these; PASS if there is none."""
+    return max(outcomes, key=list(Outcome).index, default=Outcome.PASS)

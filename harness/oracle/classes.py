@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.model import cells, facts, paths, words
+from harness.model import facts, paths, words
 
 _OUTSIDE = frozenset({words.ClientKind.EXTERNAL, words.ClientKind.GATEWAY})
 
 
-def classify(address: facts.Address, cell: cells.Cell, known: facts.Facts) -> words.AddressClass:
-    """The class of an address as seen from that cell; ``unknown`` if nobody owns it.
-
-    Raises:
-        ValueError: As for a path.
-    """
-    return classify_on(paths.from_cell(cell, known), address, known)
-
-
-def classify_on(path: paths.Path, address: facts.Address, known: facts.Facts) -> words.AddressClass:
+def classify(address: facts.Address, path: paths.Path, known: facts.Facts) -> words.AddressClass:
     """The class of an address as seen on that path; ``unknown`` if nobody owns it.
 
     A node can have several roles at once, and then the client comes first, the entry node next and the client's
@@ -59,8 +50,7 @@ def _owners(path: paths.Path, known: facts.Facts) -> list[tuple[words.AddressCla
 
 def _pods(path: paths.Path, known: facts.Facts) -> set[facts.Address]:
     behind = [pod for destination in (*known.destinations, path.destination) for pod in destination.backends]
-    pods = {pod.address for pod in (*known.other_pods, *behind) if not pod.host_network}
-    return pods | {client.address for client in known.clients if client.kind is words.ClientKind.POD}
+    return {pod.address for pod in (*known.other_pods, *known.clients, *behind) if not pod.host_network}
 
 
 def _services(path: paths.Path, known: facts.Facts) -> set[facts.Address]:

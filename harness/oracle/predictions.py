@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from harness.model import cells, facts, paths, words
+from harness.model import cells, facts, laying, matrix, paths, words
 from harness.oracle import (
     calico_bpf,
     calico_vpp,
@@ -28,7 +29,18 @@ BOOKS: Mapping[words.Dataplane, rules.Book] = MappingProxyType(
     }
 )
 
-Plan = tuple[tuple[cells.Cell, cells.Expectation], ...]
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a phase samples, and what it leaves out.
+
+    Attributes:
+        planned: Each cell with what must be seen in it.
+        skipped: The rows that are left out, each with its reason.
+    """
+
+    planned: tuple[tuple[cells.Cell, cells.Expectation], ...]
+    skipped: tuple[cells.Skipped, ...] = ()
 
 
 def expect_on(path: paths.Path, dataplane: words.Dataplane, known: facts.Facts) -> cells.Expectation:
@@ -46,24 +58,29 @@ def expect(cell: cells.Cell, known: facts.Facts) -> cells.Expectation:
     Raises:
         NoPrediction: Nothing is known about such a cell.
     """
-    return expect_on(paths.from_cell(cell, known), cell.phase.dataplane, known)
+    return expect_on(cell.path, cell.phase.dataplane, known)
 
 
-def plan(phase: words.Phase, known: facts.Facts) -> Plan:
-    """Every destination through every node, each with its expectation.
+def plan(phase: words.Phase, known: facts.Facts, rows: Sequence[matrix.Row]) -> Plan:
+    """Every one of these rows at its places, each with its expectation, or with the reason why there is none.
 
     Raises:
-        NoPrediction: Nothing is known about one of the cells.
-        ValueError: There is no node or no destination, so nothing would be checked; or the client's address is
-            also another's, so nothing could be told apart.
+        ValueError: No row has a place and an expectation, so nothing would be checked; or the address of a client
+            outside the cluster is also another's, so nothing could be told apart.
     """
-    if not known.nodes or not known.destinations:
-        raise ValueError("a plan without a cell would pass whatever happens")
-    planned = [
-        cells.Cell(phase=phase, client=known.client.kind, entry=node, destination=destination)
-        for destination in known.destinations
-        for node in known.nodes
-    ]
-    for cell in planned:
-        classes.classify(known.client.address, cell, known)
-    return tuple((cell, expect(cell, known)) for cell in planned)
+    placed: list[tuple[cells.Cell, cells.Expectation]] = []
+    skipped: list[cells.Skipped] = []
+    for row in rows:
+        try:
+            laid = [cells.Cell(phase=phase, row=row, path=path) for path in laying.lay_all(row, known)]
+            placed += [(cell, expect(cell, known)) for cell in laid]
+        except laying.NoPlace as error:
+            skipped.append(cells.Skipped(phase=phase, row=row, reason=words.SkipReason.NO_PLACE, detail=str(error)))
+        except cells.NoPrediction as error:
+            skipped.append(cells.Skipped(phase=phase, row=row, reason=words.SkipReason.NOT_KNOWN, detail=str(error)))
+    if not placed:
+        reasons = "; ".join(dict.fromkeys(item.detail for item in skipped)) or "no row was asked for"
+        raise ValueError(f"a plan without a cell would pass whatever happens: {reasons}")
+    for cell, _ in placed:
+        classes.classify(cell.client.address, cell.path, known)
+    return Plan(planned=tuple(placed), skipped=tuple(skipped))

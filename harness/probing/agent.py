@@ -171,7 +171,12 @@ def understood(data: bytes, protocol: str) -> Request:
             raise ValueError(f"no HTTP answer: {data[:80]!r}")
         return {"status": int(words[1]), "bytes": len(data)}
     found = json.loads(data.decode())
-    return {"bytes": len(data), **{key: found[key] for key in ("token", "seen", "seen_port", "server")}}
+    # The answer's own token is told apart from the question's: an answer to something else must show.
+    return {
+        "bytes": len(data),
+        "seen_token": found["token"],
+        **{key: found[key] for key in ("seen", "seen_port", "server")},
+    }
 
 
 class Kept:

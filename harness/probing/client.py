@@ -13,7 +13,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from harness.core import errors, process
 from harness.model import cells, facts, words
@@ -21,7 +21,12 @@ from harness.probing import runners
 
 log = logging.getLogger("harness.probing")
 
-_PROTOCOLS = {words.Protocol.HTTP: "http", words.Protocol.TCP: "tcp", words.Protocol.UDP: "udp"}
+_PROTOCOLS = {
+    words.Protocol.HTTP: "http",
+    words.Protocol.TCP: "tcp",
+    words.Protocol.UDP: "udp",
+    words.Protocol.UDP_UNCONNECTED: "udp-unconnected",
+}
 _START_S = 10.0
 _END_S = 5.0
 # What a whole dial may take beyond its samples' own time limits, on a busy machine.
@@ -65,6 +70,13 @@ class Dial:
         """The longest that the whole dial can take if every sample stays unanswered."""
         rounds = -(-len(self.tokens) // max(1, self.concurrency))
         return rounds * self.timeout_s + _SLACK_S
+
+
+class Dialler(Protocol):
+    """Somebody who takes samples."""
+
+    def dial(self, wanted: Dial) -> dict[str, cells.Reply]:
+        """Take samples, and return what the client got for each token; raises ProbeError."""
 
 
 class Session:
@@ -221,7 +233,7 @@ def running(runner: runners.Runner) -> Iterator[Session]:
         session.close()
 
 
-def dial_all(session: Session, dials: Sequence[Dial]) -> list[dict[str, cells.Reply]]:
+def dial_all(session: Dialler, dials: Sequence[Dial]) -> list[dict[str, cells.Reply]]:
     """Take all dials side by side, so that unanswered ones cost the longest time limit and not the sum of all.
 
     Raises:
@@ -246,6 +258,10 @@ def reply_from(event: Mapping[str, Any]) -> cells.Reply:
             local=_endpoint(event.get("local")),
             peer=_endpoint(event.get("peer")),
             latency_ms=float(event["latency_ms"]),
+            token=str(event["seen_token"]) if "seen_token" in event else None,
+            saw=_endpoint((event["seen"], event["seen_port"])) if "seen" in event else None,
+            server=str(event.get("server", "")),
+            sender=_endpoint(event.get("reply_from")),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ProbeError(f"the probe's words have no meaning: {event}") from error

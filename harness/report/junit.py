@@ -90,8 +90,9 @@ def _case(verdict: cells.Verdict) -> ElementTree.Element:
 
 def _evidence(verdict: cells.Verdict) -> Iterable[str]:
     for sample in verdict.samples:
-        logged = ", ".join(f"{line.backend} saw {line.address}" for line in sample.logged) or "no log line"
-        yield f"{sample.token}: status {sample.reply.status}, {sample.reply.error or 'answered'}, {logged}"
+        told = ", ".join(f"{item.witness.value}: {item.backend} saw {item.address}" for item in sample.accounts)
+        said = sample.reply.error or "answered"
+        yield f"{sample.token}: status {sample.reply.status}, {said}, {told or 'no account'}"
 
 
 def _skipped(what: str, reason: str) -> ElementTree.Element:

@@ -50,9 +50,9 @@ def _cell(verdict: cells.Verdict) -> dict[str, Any]:
     cell = verdict.cell
     return {
         "name": cell.name,
-        "client": cell.client.value,
-        "entry_node": cell.entry.name,
-        "dialled": f"{cell.entry.address}:{cell.destination.node_port}",
+        "client": cell.client.kind.value,
+        "entry_node": cell.entry.name if cell.entry else None,
+        "dialled": _endpoint(cell.path.dialled),
         "service": f"{cell.destination.namespace}/{cell.destination.service}",
         "policy": cell.policy.value,
         "protocol": cell.destination.protocol.value,
@@ -93,8 +93,16 @@ def _sample(sample: cells.Sample) -> dict[str, Any]:
         "local": _endpoint(reply.local),
         "peer": _endpoint(reply.peer),
         "latency_ms": reply.latency_ms,
-        "logged": [
-            {"backend": line.backend, "address": str(line.address), "status": line.status} for line in sample.logged
+        "accounts": [
+            {
+                "witness": item.witness.value,
+                "backend": item.backend,
+                "address": str(item.address),
+                "port": item.port,
+                "status": item.status,
+                "detail": item.detail,
+            }
+            for item in sample.accounts
         ],
     }
 

@@ -60,7 +60,7 @@ def _row(verdict: cells.Verdict, colour: bool) -> tuple[str, ...]:
     passed = verdict.outcome is words.Outcome.PASS
     seen = verdict.seen_text if passed else f"! {verdict.seen_text}"
     return (
-        verdict.cell.entry.name,
+        verdict.cell.entry.name if verdict.cell.entry else "-",
         verdict.cell.policy.value,
         verdict.expectation.text,
         _painted(seen, _RED, colour and not passed),

@@ -38,4 +38,3 @@ def test_no_module_grows_past_the_limit() -> None:
         if (lines := len(path.read_text().splitlines())) > 400
     }
     assert long == {}
-

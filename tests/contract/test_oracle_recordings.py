@@ -90,7 +90,7 @@ def test_classes_are_the_owners_that_the_recording_names(name: str) -> None:
         for source in expected.sources if isinstance(expected, cells.Answer) else ():
             owner = recording.owner(str(source.address))
             assert owner in parties(source.klass, path, item), f"{path.text}: {source.klass} is {owner}"
-            assert classes.classify_on(path, source.address, known) is not words.AddressClass.UNKNOWN
+            assert classes.classify(source.address, path, known) is not words.AddressClass.UNKNOWN
             held += 1
     assert held > len(recording.cells) // 2
 
@@ -150,14 +150,9 @@ def test_the_original_address_is_predicted() -> None:
         for item in recording.cells
         if (item["client"], item["service"], item["via"]) == ("external", "customer", "kind-control-plane")
     ]
-    cell = cells.Cell(
-        phase=words.Phase.IPTABLES,
-        client=words.ClientKind.EXTERNAL,
-        entry=known.node("kind-control-plane"),
-        destination=recording.destination(item),
-    )
-    assert predictions.expect(cell, known).text == "10.244.82.0 entry-tunnel"
-    assert classes.classify(ip_address("10.244.82.0"), cell, known) is words.AddressClass.ENTRY_TUNNEL
+    path = recording.path(item, known)
+    assert predictions.expect_on(path, words.Dataplane.IPTABLES, known).text == "10.244.82.0 entry-tunnel"
+    assert classes.classify(ip_address("10.244.82.0"), path, known) is words.AddressClass.ENTRY_TUNNEL
 
 
 def test_a_prediction_of_another_dataplane_would_not_pass() -> None:

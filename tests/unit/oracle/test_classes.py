@@ -33,10 +33,10 @@ from tests import builders
 )
 def test_an_address_has_the_class_of_its_owner(address: str, klass: words.AddressClass) -> None:
     """Membership decides, and neighbours in the same network are unknown."""
-    assert classes.classify(ip_address(address), builders.cell(), builders.known()) is klass
+    assert classes.classify(ip_address(address), builders.cell().path, builders.known()) is klass
 
 
 def test_the_entry_node_comes_before_the_backends_node() -> None:
     """A node that is both is called by the role that the expectation is about."""
     cell = builders.cell(entry="kind-worker")
-    assert classes.classify(ip_address("172.18.0.3"), cell, builders.known()) is words.AddressClass.ENTRY_NODE
+    assert classes.classify(ip_address("172.18.0.3"), cell.path, builders.known()) is words.AddressClass.ENTRY_NODE

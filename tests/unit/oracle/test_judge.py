@@ -113,18 +113,18 @@ def test_a_silent_client_whose_request_arrived_fails() -> None:
     where = builders.cell(policy=words.Policy.LOCAL)
     reached = dataclasses.replace(
         builders.silent("t", words.Silence.TIMEOUT),
-        logged=(cells.Logged(backend="yaobank-customer/customer-1", address=builders.CLIENT, status=200),),
+        accounts=(builders.account(builders.CLIENT),),
     )
     verdict = judged(where, [reached], wanted=1)
     assert verdict.outcome is words.Outcome.FAIL
     assert "the application was reached" in verdict.sentence
 
 
-def test_an_answer_that_makes_no_sense_fails() -> None:
-    """An unparsable answer is neither an answer nor a silence."""
+def test_an_answer_that_makes_no_sense_is_an_error() -> None:
+    """An unparsable answer is neither an answer nor a silence, so it can be neither right nor wrong."""
     where = builders.cell()
-    odd = cells.Sample(token="t", reply=cells.Reply(status=None, silence=None, error="ValueError: ?"), logged=())
-    assert judged(where, [odd], wanted=1).outcome is words.Outcome.FAIL
+    odd = cells.Sample(token="t", reply=cells.Reply(status=None, silence=None, error="ValueError: ?"))
+    assert judged(where, [odd], wanted=1).outcome is words.Outcome.ERROR
 
 
 def test_another_address_of_the_client_makes_the_run_invalid() -> None:
@@ -161,18 +161,18 @@ def test_a_token_that_was_used_twice_is_an_error() -> None:
 def test_every_planned_cell_gets_exactly_one_verdict() -> None:
     """A cell that nobody sampled is an error of its own, not a gap."""
     known = builders.known()
-    plan = predictions.plan(words.Phase.IPTABLES, known)
-    first, expected = plan[0]
+    plan = predictions.plan(words.Phase.IPTABLES, known, builders.rows())
+    first, expected = plan.planned[0]
     taken = {first.name: builders.right_samples(first, expected, 2)}
     verdicts = judge.judge_all(plan, taken, known, wanted=2)
-    assert [verdict.cell for verdict in verdicts] == [cell for cell, _ in plan]
+    assert [verdict.cell for verdict in verdicts] == [cell for cell, _ in plan.planned]
     assert [verdict.outcome for verdict in verdicts] == [words.Outcome.PASS] + [words.Outcome.ERROR] * 5
 
 
 def test_samples_of_an_unplanned_cell_are_refused() -> None:
     """Samples that belong to no plan mean that plan and run differ."""
     known = builders.known()
-    plan = predictions.plan(words.Phase.IPTABLES, known)
+    plan = predictions.plan(words.Phase.IPTABLES, known, builders.rows())
     with pytest.raises(ValueError, match="not planned"):
         judge.judge_all(plan, {"elsewhere": []}, known, wanted=1)
 
@@ -180,16 +180,17 @@ def test_samples_of_an_unplanned_cell_are_refused() -> None:
 def test_a_cell_that_is_planned_twice_is_refused() -> None:
     """Two cells of one name would share their samples."""
     known = builders.known()
-    plan = predictions.plan(words.Phase.IPTABLES, known)
+    plan = predictions.plan(words.Phase.IPTABLES, known, builders.rows())
+    doubled = predictions.Plan(planned=(*plan.planned, plan.planned[0]))
     with pytest.raises(ValueError, match="exactly once"):
-        judge.judge_all((*plan, plan[0]), {}, known, wanted=1)
+        judge.judge_all(doubled, {}, known, wanted=1)
 
 
 def test_a_backend_on_another_node_must_show_its_own_address() -> None:
     """The address that is right for one replica is wrong for the other."""
-    where = dataclasses.replace(
+    where = builders.with_destination(
         builders.cell(),
-        destination=builders.destination(
+        builders.destination(
             backends=(
                 builders.CUSTOMER,
                 dataclasses.replace(builders.CUSTOMER, name="customer-2", node="kind-control-plane"),

@@ -35,7 +35,7 @@ def test_the_json_record_is_versioned_and_complete() -> None:
     assert first["expected"]["sources"][0]["address"] == "10.244.82.0"
     assert first["expected"]["sources"][0]["class"] == "entry-tunnel"
     assert {sample["token"] for sample in first["samples"]} == {"token-0", "token-1"}
-    assert first["samples"][0]["logged"][0]["address"] == "10.244.82.0"
+    assert first["samples"][0]["accounts"][0]["address"] == "10.244.82.0"
 
 
 def test_a_silent_cell_says_which_silence_was_expected() -> None:

@@ -42,7 +42,7 @@ def test_expected_stands_beside_seen() -> None:
 
 def test_a_wrong_cell_has_its_sentence() -> None:
     """The sentence below the table is enough for a bug report."""
-    assert "FAIL iptables: external -> kind-control-plane:30180" in red_phase()
+    assert "FAIL iptables: external 172.18.0.5 -> kind-control-plane:30180" in red_phase()
 
 
 @pytest.mark.parametrize("outcome", [words.Outcome.FAIL, words.Outcome.INVALID, words.Outcome.ERROR])
