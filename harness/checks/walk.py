@@ -30,6 +30,7 @@ class Walk:
         *,
         samples: int,
         rows: Sequence[matrix.Row] = matrix.WALKTHROUGH,
+        phases: Sequence[words.Phase] = tuple(words.Phase),
         tell: Tell = log.info,
         observe: convergence.Observe = proof.observe,
         on_red: Callable[[records.PhaseRecord], object] = lambda _record: None,
@@ -41,6 +42,7 @@ class Walk:
             place: The cluster and the client.
             samples: How many samples a cell gets.
             rows: What of the matrix to sample.
+            phases: What the walk consists of, in its order.
             tell: Hears of progress.
             observe: Asks every node what is in force on it.
             on_red: Is called with a phase that did not pass, before anything else is switched.
@@ -49,6 +51,7 @@ class Walk:
         self._place = place
         self._samples = samples
         self._rows = tuple(rows)
+        self._phases = tuple(phases)
         self._tell = tell
         self._observe = observe
         self._on_red = on_red
@@ -67,7 +70,7 @@ class Walk:
         Raises:
             HarnessError: The cluster or the probe failed, so that nothing could be measured.
         """
-        for earlier in words.Phase:
+        for earlier in self._phases:
             if earlier not in self._done:
                 self._done[earlier] = record = self._run(earlier)
                 if not record.passed:

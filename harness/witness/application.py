@@ -23,16 +23,17 @@ _DELAY_S = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """The witness; reads logs through the API."""
+    """The witness; reads logs through the API, and waits for their lines by ``clock``."""
 
     api: client.Client
     kind: words.Witness = words.Witness.APPLICATION
+    clock: waiting.Clock = waiting.REAL
 
     @contextlib.contextmanager
     def watching(self, known: facts.Facts, planned: Sequence[cells.Cell]) -> Iterator[ApplicationWatch]:
         """Nothing has to be put in place: logs are kept, and answers come by themselves."""
         del known, planned
-        yield ApplicationWatch(api=self.api)
+        yield ApplicationWatch(api=self.api, clock=self.clock)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,7 @@ class ApplicationWatch:
     """Reads what the applications have said."""
 
     api: client.Client
+    clock: waiting.Clock = waiting.REAL
 
     def covers(self, cell: cells.Cell) -> bool:
         """Every application says whom it saw."""
@@ -54,7 +56,7 @@ class ApplicationWatch:
         """
         logging = [item for item in asked if keeps_log(item.cell)]
         echoed = {item.token: echo_accounts(item) for item in asked if not keeps_log(item.cell)}
-        return {**echoed, **_logged(self.api, logging)}
+        return {**echoed, **_logged(self.api, logging, self.clock)}
 
     def rewrites(self, asked: Sequence[Question]) -> Mapping[str, tuple[cells.Rewrite, ...]]:
         """An application knows its peer and nothing of the way."""
@@ -84,7 +86,7 @@ def _is_named(pod: facts.Pod, server: str) -> bool:
     return server == (pod.node if pod.host_network else pod.name)
 
 
-def _logged(api: client.Client, asked: Sequence[Question]) -> Told:
+def _logged(api: client.Client, asked: Sequence[Question], clock: waiting.Clock) -> Told:
     pods = sorted({(pod.namespace, pod.name) for item in asked for pod in item.cell.destination.backends})
     tokens = [item.token for item in asked]
     # An unanswered sample may have reached the application, but its line is not worth waiting for.
@@ -99,7 +101,9 @@ def _logged(api: client.Client, asked: Sequence[Question]) -> Told:
         return all(found[token] for token in awaited)
 
     try:
-        return waiting.wait_until(observe, complete, what="the log lines", timeout_s=_LOG_S, delay_s=_DELAY_S)
+        return waiting.wait_until(
+            observe, complete, what="the log lines", timeout_s=_LOG_S, delay_s=_DELAY_S, clock=clock
+        )
     except errors.WaitTimeout:
         # A line that is missing even now is for the judge to say something about.
         return observe()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 
@@ -14,11 +15,17 @@ from harness.model import facts, records, words
 from tests import fake_cluster
 
 
-def walking(api: fake_cluster.Api, probe: fake_cluster.Probe | None = None, samples: int = 2) -> walk.Walk:
+def walking(
+    api: fake_cluster.Api,
+    probe: fake_cluster.Probe | None = None,
+    samples: int = 2,
+    phases: Sequence[words.Phase] = tuple(words.Phase),
+) -> walk.Walk:
     """A walk on a fake cluster, in a time that nobody waits for."""
     return walk.Walk(
         fake_cluster.place(api, probe),
         samples=samples,
+        phases=phases,
         tell=lambda _text: None,
         observe=fake_cluster.observe,
         clock=fake_cluster.Clock(),
@@ -65,6 +72,15 @@ def test_a_cluster_that_is_found_in_bpf_mode_is_switched_first() -> None:
     assert steps.reach(words.Phase.IPTABLES).switched
     steps.restore()
     assert api.patches == ["Iptables", "BPF"]
+
+
+def test_a_walk_may_be_of_one_phase_only() -> None:
+    """Who asks for the eBPF phase alone gets no iptables phase before it."""
+    api = fake_cluster.Api()
+    steps = walking(api, phases=(words.Phase.EBPF,))
+    assert steps.reach(words.Phase.EBPF).passed
+    assert api.patches == ["BPF"]
+    assert [record.phase for record in steps.done] == [words.Phase.EBPF]
 
 
 def test_every_sample_has_a_token_of_its_own() -> None:
