@@ -167,8 +167,8 @@ class Reply:
         sender: Who sent the answer to a socket that is not connected, or None.
     """
 
-    status: int | None
-    silence: words.Silence | None
+    status: int | None = None
+    silence: words.Silence | None = None
     error: str = ""
     local: tuple[facts.Address, int] | None = None
     peer: tuple[facts.Address, int] | None = None

@@ -1,111 +1,95 @@
-"""A run as JSON: versioned, complete, stable in its order."""
+"""A run as JSON: versioned, complete, held against its schema on the way out and on the way in.
+
+The document has the names of the model's own fields; what equals its default is left out, and one verdict is one line,
+so that a record can be searched with ``grep`` and read with ``jq``. ``name``, ``outcome``, ``passed``, ``dialled`` and
+``dataplane`` are there for such readers only: reading a record works them out again.
+
+Version 2 can be read back; version 1, which could not, is refused.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
 
-from harness.model import cells, records
+from harness.core import errors
+from harness.model import records
+from harness.report import codec, schema
 
-VERSION = 1
+KIND = "sourceip.run"
+VERSION = 2
 
 
 def render(record: records.RunRecord) -> str:
-    """The whole record as JSON text, with a newline at its end."""
-    return json.dumps(document(record), indent=1, ensure_ascii=False) + "\n"
+    """The whole record as JSON text, with a newline at its end.
+
+    Raises:
+        ParseError: The record is not what its schema says, so that nobody could read it.
+    """
+    found = document(record)
+    schema.check(found)
+    return _text(found)
 
 
 def document(record: records.RunRecord) -> dict[str, Any]:
     """The whole record as plain data; ``version`` changes whenever a reader would have to."""
-    return {
-        "kind": "sourceip.run",
-        "version": VERSION,
-        "passed": record.passed,
-        "provider": record.provider,
-        "description": record.description,
-        "client": {"kind": record.client.kind.value, "address": str(record.client.address)},
-        "samples": record.samples,
-        "started": record.started,
-        "timings_s": dict(record.timings_s),
-        "memory_mib": record.memory_mib,
-        "skipped": dict(record.skipped),
-        "phases": [_phase(phase) for phase in record.phases],
-    }
+    about = {"kind": KIND, "version": VERSION, "outcome": record.outcome.value, "passed": record.passed}
+    return {**about, **codec.plain(record)}
 
 
-def _phase(phase: records.PhaseRecord) -> dict[str, Any]:
-    return {
-        "phase": phase.phase.value,
-        "dataplane": phase.phase.dataplane.value,
-        "switched": phase.switched,
-        "proof": dict(phase.proof),
-        "proven_s": phase.proven_s,
-        "converged_s": phase.converged_s,
-        "trouble": phase.trouble,
-        "cells": [_cell(verdict) for verdict in phase.verdicts],
-    }
+def read(path: Path) -> records.RunRecord:
+    """The record in a file, equal to the one that was written.
+
+    Raises:
+        UsageError: It can't be read, is no record, of another version, or damaged; one line says which.
+    """
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise errors.UsageError(f"{path}: {error.strerror}") from error
+    except (UnicodeDecodeError, errors.ParseError) as error:
+        raise errors.UsageError(f"{path}: {error}") from error
 
 
-def _cell(verdict: cells.Verdict) -> dict[str, Any]:
-    cell = verdict.cell
-    return {
-        "name": cell.name,
-        "client": cell.client.kind.value,
-        "entry_node": cell.entry.name if cell.entry else None,
-        "dialled": _endpoint(cell.path.dialled),
-        "service": f"{cell.destination.namespace}/{cell.destination.service}",
-        "policy": cell.policy.value,
-        "protocol": cell.destination.protocol.value,
-        "backends": [{"pod": f"{pod.namespace}/{pod.name}", "node": pod.node} for pod in cell.destination.backends],
-        "expected": _expected(verdict.expectation),
-        "outcome": verdict.outcome.value,
-        "right": verdict.right,
-        "total": verdict.total,
-        "seen": dict(verdict.seen),
-        "reasons": list(verdict.reasons),
-        "samples": [_sample(sample) for sample in verdict.samples],
-    }
+def parse(text: str) -> records.RunRecord:
+    """The record in a document's text; raises ParseError."""
+    try:
+        found = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise errors.ParseError(f"no JSON, or not all of it: {error}") from error
+    _check_kind(found)
+    schema.check(found)
+    return codec.record(found)
 
 
-def _expected(expectation: cells.Expectation) -> dict[str, Any]:
-    if isinstance(expectation, cells.NoAnswer):
-        return {"silence": sorted(how.value for how in expectation.how), "because": expectation.because}
-    return {
-        "sources": [
-            {
-                "address": str(source.address),
-                "class": source.klass.value,
-                "backend": source.backend,
-                "because": source.because,
-            }
-            for source in expectation.sources
-        ]
-    }
+def _check_kind(found: object) -> None:
+    kind = found.get("kind") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or kind != KIND:
+        raise errors.ParseError(f"not a record of a run: its kind is {kind!r}, not {KIND!r}")
+    version = found.get("version")
+    if type(version) is not int or version != VERSION:
+        raise errors.ParseError(f"a record of version {version!r}, and this program reads {VERSION}")
 
 
-def _sample(sample: cells.Sample) -> dict[str, Any]:
-    reply = sample.reply
-    return {
-        "token": sample.token,
-        "status": reply.status,
-        "silence": reply.silence.value if reply.silence else None,
-        "error": reply.error,
-        "local": _endpoint(reply.local),
-        "peer": _endpoint(reply.peer),
-        "latency_ms": reply.latency_ms,
-        "accounts": [
-            {
-                "witness": item.witness.value,
-                "backend": item.backend,
-                "address": str(item.address),
-                "port": item.port,
-                "status": item.status,
-                "detail": item.detail,
-            }
-            for item in sample.accounts
-        ],
-    }
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
 
 
-def _endpoint(pair: tuple[Any, int] | None) -> str | None:
-    return f"{pair[0]}:{pair[1]}" if pair is not None else None
+def _text(found: Mapping[str, Any]) -> str:
+    """Laid out by hand: Python's own indentation takes seconds for a whole matrix, and splits every sample."""
+    phases = ",".join(f"\n  {_phase(phase)}" for phase in found["phases"])
+    head = [f"{_line(key)}: {_line(value)}" for key, value in found.items() if key != "phases"]
+    return "{\n " + ",\n ".join([*head, f'"phases": [{phases}\n ]']) + "\n}\n"
+
+
+def _phase(phase: Mapping[str, Any]) -> str:
+    verdicts = ",".join(f"\n   {_line(verdict)}" for verdict in phase["verdicts"])
+    head = [f"{_line(key)}: {_line(value)}" for key, value in phase.items() if key != "verdicts"]
+    return "{" + ", ".join([*head, f'"verdicts": [{verdicts}\n  ]']) + "}"
+
+
+def _line(value: object) -> str:
+    # Pure ASCII, so that half a surrogate from somebody's log can be written and comes back as it was.
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))

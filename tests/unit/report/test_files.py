@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,7 +9,7 @@ import pytest
 
 from harness.core import errors
 from harness.model import records, words
-from harness.report import files, junit, serial
+from harness.report import files, junit
 from tests import builders
 
 
@@ -23,29 +22,6 @@ def red() -> records.RunRecord:
         builders.verdict(builders.cell(entry="kind-worker2")),
     )
     return builders.run_record(builders.phase_record(verdicts=verdicts, trouble="late \x00 node"))
-
-
-def test_the_json_record_is_versioned_and_complete() -> None:
-    """A reader finds version, cells, expectation and every sample with its token."""
-    found = json.loads(serial.render(builders.run_record(builders.phase_record())))
-    assert (found["kind"], found["version"], found["passed"]) == ("sourceip.run", 1, True)
-    [phase] = found["phases"]
-    assert len(phase["cells"]) == 6
-    first = phase["cells"][0]
-    assert first["expected"]["sources"][0]["address"] == "10.244.82.0"
-    assert first["expected"]["sources"][0]["class"] == "entry-tunnel"
-    assert {sample["token"] for sample in first["samples"]} == {"token-0", "token-1"}
-    assert first["samples"][0]["accounts"][0]["address"] == "10.244.82.0"
-
-
-def test_a_silent_cell_says_which_silence_was_expected() -> None:
-    """The expectation of policy Local through a node without a backend is in the record."""
-    found = serial.document(builders.run_record(builders.phase_record()))
-    local = [cell for cell in found["phases"][0]["cells"] if cell["policy"] == "Local"]
-    assert local[0]["expected"] == {
-        "silence": ["timeout"],
-        "because": "dropped: policy Local and no backend on this node",
-    }
 
 
 def test_junit_has_a_case_for_every_cell_and_for_the_phase() -> None:
