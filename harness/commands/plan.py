@@ -23,16 +23,17 @@ SCHEMA = "sourceip/plan"
 VERSION = 1
 
 DESCRIPTION = """\
-Print which source address every cell of the matrix must show, by exact address, as the oracle predicts it from facts
-alone. Nothing is sent; neither root nor a cluster is needed. Without --facts the cluster is a three-node kind cluster
-as Calico names it.
+Print which source address every cell of the matrix must show, by exact address, as the oracle
+predicts it from facts alone. Nothing is sent; neither root nor a cluster is needed. Without --facts
+the cluster is a three-node kind cluster as Calico names it.
 
 A cell is CLIENT[@PLACE]/ENTRY/TARGET/PROTOCOL/BACKEND:
   CLIENT    external, gateway (the machine that hosts the nodes), pod, host (a host-network pod)
-  PLACE     the client's node: entry (the one that is dialled), backend, other, itself (the backend dials itself)
+  PLACE     the client's node: entry (the one that is dialled), backend, other,
+            itself (the backend dials itself)
   ENTRY     the dialled node is with or without a backend; - where no node is dialled
-  TARGET    NodePort-Cluster, NodePort-Local (externalTrafficPolicy), ClusterIP-Cluster, ClusterIP-Local
-            (internalTrafficPolicy), pod-address
+  TARGET    NodePort-Cluster, NodePort-Local (externalTrafficPolicy), ClusterIP-Cluster,
+            ClusterIP-Local (internalTrafficPolicy), pod-address
   PROTOCOL  HTTP, TCP, UDP, UDP-unconnected
   BACKEND   pod, host
 In the table UDPu is UDP-unconnected, and to is the backend.
@@ -42,12 +43,13 @@ EPILOG = f"""\
 examples:
   sourceip plan --dataplane BPF
   sourceip plan --cell external/without/NodePort-Cluster/HTTP/pod
-  sourceip plan --cell calico-12                (row 12 of Calico's own table; also k8s-*, hairpin-*)
+  sourceip plan --cell calico-12        (row 12 of Calico's own table; also k8s-*, hairpin-*)
   sourceip plan --facts my.facts.json --json
 
-confirmed says what stands behind a prediction: recorded (seen on a real cluster, address by address), documented
-(read in the dataplane's code or documentation), unconfirmed (inferred). "observed" was seen, but nobody knows why:
-a deviation there is a warning and never a failure. "not known" is an answer too: it is not guessed.
+confirmed says what stands behind a prediction: recorded (seen on a real cluster, address by
+address), documented (read in the dataplane's code or documentation), unconfirmed (inferred).
+"observed" was seen, but nobody knows why: a deviation there is a warning and never a failure.
+"not known" is an answer too: it is not guessed.
 
 A facts file is JSON of schema {facts_file.SCHEMA}, version {facts_file.VERSION}; start from the example:
   {EXAMPLE.parent.parent.name}/{EXAMPLE.parent.name}/{EXAMPLE.name}
@@ -77,12 +79,13 @@ def run(args: argparse.Namespace) -> int:
     """
     document = _read(args.facts or EXAMPLE)
     dataplane = words.Dataplane(args.dataplane) if args.dataplane else document.dataplane
-    rows = (_row(args.cell),) if args.cell else matrix.ROWS
+    one = args.cell is not None
+    rows = (_row(args.cell),) if one else matrix.ROWS
     found = [planning.predict(row, dataplane, document.facts) for row in rows]
     if args.json:
         text = json.dumps(document_of(dataplane, found), indent=1)
     else:
-        text = details(dataplane, found[0]) if args.cell else table(dataplane, found)
+        text = details(dataplane, found[0]) if one else table(dataplane, found)
     sys.stdout.write(text + "\n")
     return 0
 

@@ -80,7 +80,7 @@ def _document(said: Json) -> Document:
 
 def _facts(said: Json) -> facts.Facts:
     nodes = tuple(_node(item) for item in _objects(said, "nodes"))
-    pods = {f"{pod.namespace}/{pod.name}": pod for pod in (_pod(item) for item in _objects(said, "pods"))}
+    pods = _by_name([_pod(item) for item in _objects(said, "pods")])
     _check_places(nodes, pods.values())
     destinations = tuple(found for item in _objects(said, "services") for found in _destinations(item, pods))
     behind = {pod for destination in destinations for pod in destination.backends}
@@ -95,6 +95,16 @@ def _facts(said: Json) -> facts.Facts:
         connect_time=words.ConnectTime(said["connectTime"]),
         host_nat=_flag(said, "hostNat"),
     )
+
+
+def _by_name(pods: Iterable[facts.Pod]) -> dict[str, facts.Pod]:
+    found: dict[str, facts.Pod] = {}
+    for pod in pods:
+        name = f"{pod.namespace}/{pod.name}"
+        if name in found:
+            raise ValueError(f"pod {name} is there twice")
+        found[name] = pod
+    return found
 
 
 def _check_places(nodes: tuple[facts.Node, ...], pods: Iterable[facts.Pod]) -> None:
@@ -126,7 +136,7 @@ def _pod(item: Json) -> facts.Pod:
 
 
 def _destinations(item: Json, pods: Mapping[str, facts.Pod]) -> tuple[facts.Destination, ...]:
-    spoken = [protocol for name in item["protocols"] for protocol in _SPEAKS[name]]
+    spoken = [protocol for name in _list(item, "protocols") for protocol in _SPEAKS[name]]
     return tuple(
         facts.Destination(
             namespace=_text(item, "namespace"),
@@ -136,7 +146,7 @@ def _destinations(item: Json, pods: Mapping[str, facts.Pod]) -> tuple[facts.Dest
             internal_policy=words.Policy(item.get("internalTrafficPolicy", "Cluster")),
             protocol=protocol,
             cluster_ip=ip_address(_text(item, "clusterIP")) if item.get("clusterIP") else None,
-            backends=tuple(pods[name] for name in item["backends"]),
+            backends=tuple(pods[name] for name in _list(item, "backends")),
         )
         for protocol in spoken
     )
@@ -156,14 +166,19 @@ def _object(value: object) -> Json:
 
 
 def _objects(said: Json, key: str) -> list[Json]:
+    return [_object(item) for item in _list(said, key)]
+
+
+def _list(said: Json, key: str) -> list[Any]:
     if not isinstance(said[key], list):
         raise TypeError(f"{key} must be a list")
-    return [_object(item) for item in said[key]]
+    return list(said[key])
 
 
 def _text(said: Json, key: str) -> str:
-    if not isinstance(said[key], str) or not said[key]:
-        raise TypeError(f"{key} must be a text")
+    # What can't be printed would break a table, or move a terminal's cursor.
+    if not isinstance(said[key], str) or not said[key] or not said[key].isprintable():
+        raise TypeError(f"{key} must be a text that can be printed")
     return str(said[key])
 
 

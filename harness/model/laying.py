@@ -54,7 +54,7 @@ def _destination(row: matrix.Row, offered: Iterable[facts.Destination]) -> facts
             return dataclasses.replace(item, target=row.dialled.target)
     raise NoPlace(
         f"no Service for {row.dialled.text} over {row.protocol.value} "
-        f"with a {'host-network' if row.host_backend else 'pod'} behind it"
+        f"with a {'host-network pod' if row.host_backend else 'pod'} behind it"
     )
 
 
