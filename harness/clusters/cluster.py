@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.checks import scene
+from harness.clusters import witnessing
 from harness.core import timeouts
 from harness.kube import client
 from harness.model import facts
 from harness.probing import client as probing
 from harness.probing import clients, runners
-from harness.witness import application
 
 
 def _not_measured() -> float | None:
@@ -67,7 +67,7 @@ def staged(cluster: Cluster) -> Iterator[scene.Scene]:
             api=api,
             probe=probe,
             who=cluster.who,
-            witnesses=(application.Application(api=api),),
+            witnesses=witnessing.all_of(api),
             clients=clients.Clients(clients.nobody),
             gateway=cluster.gateway,
             patience=cluster.patience,

@@ -13,6 +13,7 @@ from harness.clusters import cluster, selection
 from harness.evidence import collectors
 from harness.model import records, words
 from harness.report import files
+from harness.witness import stations
 
 Say = Callable[[str], None]
 
@@ -81,7 +82,7 @@ def started(options: selection.Options, *, say: Say) -> Iterator[Run]:
         scene.deploy_yaobank(place.api, timeout_s=found.patience.rollout_s)
         timings["yaobank ready"] = round(time.monotonic() - began, 3)
         steps = walk.Walk(place, samples=options.samples, tell=say, on_red=_collecting(place, options, say))
-        with _restored(found, steps):
+        with _watched(found, place, say), _restored(found, steps):
             yield Run(
                 cluster=found,
                 place=place,
@@ -101,6 +102,10 @@ def _collecting(place: scene.Scene, options: selection.Options, say: Say) -> Cal
         say(f"{record.phase.value} is red; {collectors.collect(place.api, folder)} files of evidence in {folder}")
 
     return collect
+
+
+def _watched(found: cluster.Cluster, place: scene.Scene, say: Say) -> contextlib.AbstractContextManager[None]:
+    return stations.deployed(place.api, timeout_s=found.patience.rollout_s, say=say, keep=found.disposable)
 
 
 @contextlib.contextmanager

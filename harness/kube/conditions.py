@@ -27,6 +27,14 @@ def deployment_is_available(obj: Object) -> bool:
     return is_current(obj) and counts == [wanted] * 3
 
 
+def daemon_set_is_available(obj: Object) -> bool:
+    """Its controller has placed it, and it is available and of the current template on every node that it wants."""
+    status = obj.get("status", {})
+    wanted = status.get("desiredNumberScheduled", 0)
+    counts = [status.get(name, 0) for name in ("updatedNumberScheduled", "numberAvailable")]
+    return is_current(obj) and wanted > 0 and counts == [wanted] * 2
+
+
 def pod_is_ready(obj: Object) -> bool:
     """The pod runs, is ready and is not being deleted."""
     conditions = obj.get("status", {}).get("conditions") or ()

@@ -52,3 +52,35 @@ def test_a_pod_that_is_being_deleted_is_not_ready(meta: dict[str, str], ready: s
 def test_a_pod_that_is_being_deleted_is_not_running(phase: str, meta: dict[str, str], expected: bool) -> None:
     """Its successor is the one to ask."""
     assert conditions.pod_is_running({"metadata": meta, "status": {"phase": phase}}) is expected
+
+
+def daemon_set(**status: int) -> dict[str, Any]:
+    """A DaemonSet at generation 3 on a cluster of two nodes."""
+    return {"metadata": {"generation": 3}, "spec": {}, "status": status}
+
+
+EVERYWHERE = {
+    "observedGeneration": 3,
+    "desiredNumberScheduled": 2,
+    "updatedNumberScheduled": 2,
+    "numberAvailable": 2,
+}
+
+
+def test_a_daemon_set_on_every_node_is_available() -> None:
+    """Wanted, current and available are one number."""
+    assert conditions.daemon_set_is_available(daemon_set(**EVERYWHERE))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"observedGeneration": 2},
+        {"updatedNumberScheduled": 1},
+        {"numberAvailable": 1},
+        {"desiredNumberScheduled": 0, "updatedNumberScheduled": 0, "numberAvailable": 0},
+    ],
+)
+def test_a_daemon_set_under_way_is_not(change: dict[str, int]) -> None:
+    """An old generation, an old pod, a node without one or no node yet means that it is not done."""
+    assert not conditions.daemon_set_is_available(daemon_set(**{**EVERYWHERE, **change}))
