@@ -24,6 +24,9 @@ COMMANDS = {
     ("plan",): Command(
         module="harness.commands.plan", summary="print which address every cell must show, without a cluster"
     ),
+    ("selftest",): Command(
+        module="harness.commands.selftest", summary="try to fool the harness; fails if one mutation survives"
+    ),
     ("test",): Command(module="harness.commands.test", summary="run the project's tests; arguments go to pytest"),
     ("lab", "up"): Command(module="harness.commands.lab_up", summary="start a lab"),
     ("lab", "down"): Command(module="harness.commands.lab_down", summary="end a lab and remove what is left of it"),
