@@ -1,0 +1,92 @@
+"""The one image of ours that a kind cluster needs: built from ``manifests/`` and the agents, or named by the user."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.clusters.kind import engine
+from harness.core import errors
+from harness.kube import client, manifests
+from harness.probing import runners
+from harness.witness import application
+
+# Beside the other witnesses; it travels into the image as the file that it is.
+_WATCHER = Path(application.__file__).with_name("watcher.py")
+_DOCKERFILE = manifests.MANIFESTS / "tools" / "Dockerfile"
+_YAOBANK = ("customer", "summary", "database")
+_OURS = "sourceip/"
+
+
+def context() -> Mapping[str, bytes]:
+    """The files that the image is built from, by name."""
+    files = {"Dockerfile": _DOCKERFILE, "agent.py": runners.AGENT, "watcher.py": _WATCHER}
+    files |= {f"{app}.py": manifests.MANIFESTS / "yaobank" / f"{app}.py" for app in _YAOBANK}
+    return {name: path.read_bytes() for name, path in files.items()}
+
+
+def tag(files: Mapping[str, bytes]) -> str:
+    """The image's name: it changes with every byte of what it is built from, so an old image is never taken for it."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(files[name]).digest())
+    return f"{_OURS}tools:{digest.hexdigest()[:12]}"
+
+
+def ensure(found: engine.Engine, wanted: str, archives: Sequence[Path]) -> str:
+    """The name of an image that the engine has: the user's, from an archive if need be, or one built from our files.
+
+    Raises:
+        CapabilityMissing: The user's image is nowhere, or ours can't be built.
+    """
+    if not wanted:
+        return _built(found)
+    for archive in (None, *archives):
+        if archive is not None:
+            found.load(archive)
+        if found.inspect("image", wanted) is not None:
+            return wanted
+    raise errors.CapabilityMissing(
+        "tools image", f"{wanted}: neither {found.program} nor an --image-archive has it", "load it, or leave it out"
+    )
+
+
+def _built(found: engine.Engine) -> str:
+    files = context()
+    name = tag(files)
+    if found.inspect("image", name) is not None:
+        return name
+    with tempfile.TemporaryDirectory(prefix="sourceip-tools-") as folder:
+        for file, data in files.items():
+            (Path(folder) / file).write_bytes(data)
+        try:
+            found.build(Path(folder), name)
+        except errors.CommandError as error:
+            raise errors.CapabilityMissing(
+                "tools image", f"it can't be built: {error}", "--tools-image NAME takes one that is there"
+            ) from error
+    return name
+
+
+def with_tools(objects: Iterable[client.Object], image: str) -> Iterator[client.Object]:
+    """The objects with every image of ours replaced by that one, and yaobank's programs named as commands. Pure."""
+    for item in objects:
+        template = item.get("spec", {}).get("template")
+        if not template:
+            yield item
+            continue
+        containers = [_container(each, image) for each in template["spec"]["containers"]]
+        spec = {**template["spec"], "containers": containers}
+        yield {**item, "spec": {**item["spec"], "template": {**template, "spec": spec}}}
+
+
+def _container(container: Mapping[str, Any], image: str) -> dict[str, Any]:
+    name = str(container["image"])
+    if not name.startswith(_OURS):
+        return dict(container)
+    app = name.removeprefix(f"{_OURS}yaobank-").partition(":")[0]
+    command = {"command": ["python3", f"/app/{app}.py"]} if app in _YAOBANK else {}
+    return {**container, "image": image, **command}
