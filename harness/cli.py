@@ -41,6 +41,7 @@ COMMANDS = {
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+TERMINATED = 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _without_command(words)
     try:
         return _run(name, words[len(name) :])
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except KeyboardInterrupt as error:
+        return TERMINATED if "SIGTERM" in error.args else INTERRUPTED
 
 
 def _run(name: tuple[str, ...], words: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ oracle that the walk is judged by.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
@@ -54,17 +54,23 @@ class Api(client.Client):
         self.in_force = declared
         self.lag = lag
         self.log: list[str] = []
+        self.summary_log: list[str] = []
+        self.summary_sees = str(builders.CUSTOMER.address)
         self.patches: list[str] = []
+        self.lost = False
+        self.on_samples: dict[str, Callable[[], None]] = {}
         self.stuck: dict[str, str] = {}
         self.sees: dict[str, dict[tuple[str, str], str]] = {"Iptables": dict(IPTABLES_SEES), "BPF": dict(BPF_SEES)}
 
     def get(self, path: str, params: client.Params = ()) -> client.Object:
         """The objects that the harness reads."""
+        self._answer_or_fail(path)
         parsed = urlparse(path).path
         found = {
             "/api/v1/nodes": self._nodes,
             "/api/v1/pods": lambda: _list([_pod(builders.CUSTOMER), _pod(builders.SUMMARY)]),
             "/api/v1/namespaces/yaobank-customer/pods": lambda: _list([_pod(builders.CUSTOMER)]),
+            "/api/v1/namespaces/yaobank-summary/pods": lambda: _list([_pod(builders.SUMMARY)]),
             "/api/v1/namespaces/yaobank-customer/services/customer": lambda: _service("Cluster", 30180),
             "/api/v1/namespaces/yaobank-customer/services/customer-local": lambda: _service("Local", 30181),
             "/apis/discovery.k8s.io/v1/namespaces/yaobank-customer/endpointslices": lambda: _list([_slice()]),
@@ -79,10 +85,19 @@ class Api(client.Client):
         return found()
 
     def raw(self, path: str, params: client.Params = ()) -> bytes:
-        """customer's log."""
-        if path != "/api/v1/namespaces/yaobank-customer/pods/customer-1/log":
+        """customer's log, and summary's."""
+        self._answer_or_fail(path)
+        kept = {
+            "/api/v1/namespaces/yaobank-customer/pods/customer-1/log": self.log,
+            "/api/v1/namespaces/yaobank-summary/pods/summary-1/log": self.summary_log,
+        }.get(path)
+        if kept is None:
             raise errors.ApiError(404, "NotFound", path)
-        return "".join(f"{line}\n" for line in self.log).encode()
+        return "".join(f"{line}\n" for line in kept).encode()
+
+    def _answer_or_fail(self, path: str) -> None:
+        if self.lost:
+            raise errors.ApiError(0, "Unreachable", f"{path}: connection refused")
 
     def apply(self, obj: Mapping[str, Any]) -> client.Object:
         """Take the ConfigMap."""
@@ -124,12 +139,17 @@ class Probe(probing.Session):
         """All samples of one path."""
         entry = next(node for node in builders.NODES if node.address == wanted.address)
         mode = self._api.mode(entry.name)
+        # A look that awaits a switch takes one sample; a phase takes more.
+        if len(wanted.tokens) > 1:
+            self._api.on_samples.pop(mode, lambda: None)()
         saw = self._api.sees[mode].get((entry.name, PORTS[wanted.port]))
         if saw is None:
             how = words.Silence.TIMEOUT if mode == "Iptables" else words.Silence.REFUSED
             return dict.fromkeys(wanted.tokens, cells.Reply(status=None, silence=how, error=how.value))
         for token in wanted.tokens:
             self._api.log.append(f'{saw} - - [23/Nov/2026 05:29:13] "GET /?probe={token} HTTP/1.1" {self.status} -')
+            asker = self._api.summary_sees
+            self._api.summary_log.append(f'{asker} - - [23/Nov/2026 05:29:13] "GET /519940 HTTP/1.1" 200 -')
         reply = cells.Reply(
             status=self.status, silence=None, local=(builders.CLIENT, 4242), peer=(wanted.address, wanted.port)
         )

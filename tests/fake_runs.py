@@ -1,12 +1,17 @@
 """A pytest plugin that puts a hand-made cluster in the place of every provider, for tests of the fixtures themselves.
 
-``SOURCEIP_FAKE`` says what it is like: ``right``, ``wrong``, ``no-ebpf`` or ``no-lab``.
+``SOURCEIP_FAKE`` says what it is like: ``right``, ``wrong``, ``no-ebpf``, ``no-lab``, ``hidden`` (no phase shows the
+client), ``translated`` (something stands in the client's way), or what ends the run in the middle of its second
+phase: ``SIGINT``, ``SIGTERM`` or ``lost`` (the API). ``python -m tests.fake_runs verify …`` is the command line on it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +20,7 @@ import pytest
 
 if TYPE_CHECKING:
     from harness.clusters import run, selection
+    from tests import fake_cluster
 
 
 def pytest_sessionstart() -> None:
@@ -31,6 +37,7 @@ def started(options: selection.Options, *, say: run.Say) -> Iterator[run.Run]:
     from harness.checks import walk
     from harness.clusters import cluster, run
     from harness.core import errors
+    from harness.model import records
     from harness.probing import runners
     from tests import fake_cluster
 
@@ -40,6 +47,11 @@ def started(options: selection.Options, *, say: run.Say) -> Iterator[run.Run]:
     api = fake_cluster.Api()
     if kind == "wrong":
         api.sees["BPF"]["kind-worker2", "Cluster"] = "172.18.0.9"
+    if kind == "hidden":
+        for seen in api.sees.values():
+            seen["kind-worker", "Local"] = "172.18.0.1"
+    if kind in ("SIGINT", "SIGTERM", "lost"):
+        api.on_samples["BPF"] = lambda: end(api, kind)
     place = fake_cluster.place(api)
     found = cluster.Cluster(
         provider="lab",
@@ -52,4 +64,29 @@ def started(options: selection.Options, *, say: run.Say) -> Iterator[run.Run]:
     steps = walk.Walk(
         place, samples=options.samples, tell=say, observe=fake_cluster.observe, clock=fake_cluster.Clock()
     )
-    yield run.Run(cluster=found, place=place, walk=steps, samples=options.samples, started="now")
+    translated = records.Environment(
+        cause="address translation in the client's path", where="kind-worker", text="a masquerade", blocking=True
+    )
+    yield run.Run(
+        cluster=found,
+        place=place,
+        walk=steps,
+        samples=options.samples,
+        started="now",
+        environment=(translated,) if kind == "translated" else (),
+    )
+
+
+def end(api: fake_cluster.Api, how: str) -> None:
+    """End the run that this process is on, from within one of its samples."""
+    if how == "lost":
+        api.lost = True
+    else:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.Signals[how])
+
+
+if __name__ == "__main__":
+    from harness import cli
+
+    pytest_sessionstart()
+    sys.exit(cli.main(sys.argv[1:]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from harness.checks import convergence, scene, source_ip
+from harness.checks import controls, convergence, scene
 from harness.core import waiting
 from harness.dataplane import calico, proof
 from harness.kube import inventory
@@ -72,6 +72,8 @@ class Walk:
         """
         for earlier in self._phases:
             if earlier not in self._done:
+                # Whatever ends a phase before its end, this is what is then known of it.
+                self._done[earlier] = unfinished(earlier)
                 self._done[earlier] = record = self._run(earlier)
                 if not record.passed:
                     self._on_red(record)
@@ -85,7 +87,7 @@ class Walk:
         settled = convergence.settle(self._place, phase, observe=self._observe, clock=self._clock)
         known = self._place.facts()
         self._tell(f"{phase.value}: {settled.trouble or proof.text(settled.found)}; {self._samples} samples a cell")
-        checked = source_ip.check(self._place, phase, known, samples=self._samples, rows=self._rows)
+        checked, held = controls.check(self._place, phase, known, samples=self._samples, rows=self._rows)
         return records.PhaseRecord(
             phase=phase,
             proof={state.node: state.summary for state in settled.found},
@@ -95,6 +97,7 @@ class Walk:
             trouble=settled.trouble,
             verdicts=checked.verdicts,
             skipped=checked.skipped,
+            controls=held,
         )
 
     def restore(self) -> None:
@@ -114,6 +117,19 @@ class Walk:
         return True
 
 
+def unfinished(phase: words.Phase) -> records.PhaseRecord:
+    """A phase that was begun and did not come to its end, which is an error. Pure."""
+    return records.PhaseRecord(
+        phase=phase,
+        proof={},
+        switched=False,
+        proven_s=None,
+        converged_s=None,
+        trouble="begun and not finished",
+        verdicts=(),
+    )
+
+
 def declared(installation: Mapping[str, object]) -> str:
     """What an Installation asks for; ``Iptables`` is the operator's default. Pure."""
     spec = installation.get("spec")
@@ -127,7 +143,9 @@ def _since(started: float, moment: float | None) -> float | None:
 
 
 def failures(record: records.PhaseRecord, verdicts: tuple[cells.Verdict, ...]) -> tuple[str, ...]:
-    """Why these verdicts of a phase are not good enough: the phase's own trouble, then one sentence a cell. Pure."""
+    """Why these verdicts of a phase are not good enough: its controls, its own trouble, one sentence a cell. Pure."""
+    misbehaved = controls.failures(record.controls)
     trouble = (f"{record.phase.value}: {record.trouble}",) if record.trouble else ()
     bad = tuple(verdict.sentence for verdict in verdicts if verdict.outcome is not words.Outcome.PASS)
-    return (*trouble, *bad) if verdicts else (*trouble, f"{record.phase.value}: no cell was planned")
+    found = (*misbehaved, *trouble, *bad)
+    return found if verdicts else (*found, f"{record.phase.value}: no cell was planned")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from types import FrameType
+from typing import NoReturn
 
 from harness.checks import scene, walk
 from harness.clusters import cluster, selection
@@ -29,6 +32,7 @@ class Run:
         samples: Samples a cell.
         started: When it began, ISO 8601 in UTC.
         timings_s: Measured times by name, added to as they come.
+        environment: What was found before the first phase that is not the dataplane.
     """
 
     cluster: cluster.Cluster
@@ -37,14 +41,25 @@ class Run:
     samples: int
     started: str
     timings_s: dict[str, float] = field(default_factory=dict)
+    environment: tuple[records.Environment, ...] = ()
 
     @property
     def phases(self) -> tuple[words.Phase, ...]:
         """The phases that this cluster can have."""
         return tuple(words.Phase) if "ebpf" not in self.cluster.missing else (words.Phase.IPTABLES,)
 
-    def record(self) -> records.RunRecord:
-        """All that is known so far, as the record that reports are made from."""
+    @property
+    def blocked(self) -> tuple[str, ...]:
+        """Why nothing that would be measured here would mean anything; empty if nothing is known to be in the way."""
+        return tuple(f"INVALID: {finding.sentence}" for finding in self.environment if finding.blocking)
+
+    def record(self, *, wanted: Sequence[words.Phase] = (), ended: BaseException | None = None) -> records.RunRecord:
+        """All that is known so far, as the record that reports are made from.
+
+        Args:
+            wanted: The phases that the run is to have had.
+            ended: What has ended the run before its end.
+        """
         switches: dict[str, float] = {}
         for phase in self.walk.done:
             if phase.switched and phase.converged_s is not None and phase.proven_s is not None:
@@ -61,7 +76,52 @@ class Run:
             timings_s={**self.timings_s, **switches},
             memory_mib=self.cluster.memory_mib(),
             skipped=dict(self.cluster.missing),
+            wanted=tuple(wanted),
+            environment=self.environment,
+            interrupted=interruption(ended, self.walk.done) if ended is not None else "",
         )
+
+
+def interruption(ended: BaseException, done: Sequence[records.PhaseRecord]) -> str:
+    """When and why a run did not come to its end, in one sentence."""
+    if isinstance(ended, KeyboardInterrupt):
+        why = f"ended by {ended.args[0] if ended.args else 'Ctrl-C'}"
+    else:
+        why = f"{type(ended).__name__}: {' '.join(str(ended).split())}"
+    where = f"in phase {done[-1].phase.value}" if done else "before the first phase"
+    return f"{where}, at {_now()}: {why}"
+
+
+def _now() -> str:
+    return datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds")
+
+
+@contextlib.contextmanager
+def recorded(
+    run: Run, keep: Callable[[records.RunRecord], None], *, wanted: Sequence[words.Phase] = ()
+) -> Iterator[None]:
+    """Keep the record of a run at the block's end, however it comes to it, while the cluster is still up."""
+
+    def kept(_kind: object, error: BaseException | None, _trace: object) -> None:
+        keep(run.record(wanted=wanted, ended=error))
+
+    with contextlib.ExitStack() as stack:
+        stack.push(kept)
+        yield
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """Take SIGTERM as Ctrl-C, so that a run that is ended writes what it has and takes its cluster along."""
+
+    def end(_signal: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt("SIGTERM")
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
@@ -75,7 +135,7 @@ def started(options: selection.Options, *, say: Say) -> Iterator[Run]:
     """
     if options.report_dir is not None:
         files.prepare(options.report_dir)
-    now = datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds")
+    now = _now()
     with selection.opened(options, say=say) as found, cluster.staged(found) as place:
         timings = {f"{found.provider} up": found.up_s} if found.up_s is not None else {}
         began = time.monotonic()

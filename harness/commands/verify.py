@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.clusters import run as runs
 from harness.clusters import selection
+from harness.model import records
 from harness.report import files, terminal
 
 HELP = "show which source address the application sees: iptables, eBPF, iptables again"
@@ -34,34 +33,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run all phases and print the table; 0 if everything passed, 1 if not.
+    """Run all phases and print the table; 0 if everything passed, 3 if nothing was proven either way, else 1.
+
+    What was measured is printed and written whatever ends the run.
 
     Raises:
         HarnessError: Nothing could be measured; the command line knows what to print.
     """
     options = selection.Options(cluster=args.cluster, samples=args.samples, report_dir=args.report_dir, keep=args.keep)
-    began = process_started()
-    with _terminable(), runs.started(options, say=lambda text: _say(text, began)) as current:
-        for phase in current.phases:
+    with runs.terminable():
+        return _run(options, process_started()).outcome.exit_code
+
+
+def _run(options: selection.Options, began: float) -> records.RunRecord:
+    kept: list[records.RunRecord] = []
+    try:
+        with runs.started(options, say=lambda text: _say(text, began)) as current:
+            _walk(current, kept.append)
+    finally:
+        for measured in kept:
+            _report(measured, options.report_dir, began)
+    return kept[0]
+
+
+def _walk(current: runs.Run, keep: Callable[[records.RunRecord], None]) -> None:
+    with runs.recorded(current, keep, wanted=current.phases):
+        # Where nothing that is measured means anything, nothing is measured.
+        for phase in current.phases if not current.blocked else ():
             current.walk.reach(phase)
-        measured = current.record()
+
+
+def _report(measured: records.RunRecord, folder: Path | None, began: float) -> None:
     total = {**measured.timings_s, "total": round(time.monotonic() - began, 3)}
     record = dataclasses.replace(measured, timings_s=total)
     sys.stdout.write(terminal.render(record, colour=_colour()))
-    if options.report_dir is not None:
-        for path in files.write(record, options.report_dir):
+    if folder is not None:
+        for path in files.write(record, folder):
             sys.stdout.write(f"report: {path}\n")
-    return 0 if record.passed else 1
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Take SIGTERM as Ctrl-C, so that a CI job that is ended takes its cluster along."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def process_started() -> float:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.model import cells, facts, words
+
+CONTROLS = frozenset({"positive", "negative", "unreachable"})
+"""The names of the controls; a phase that was sampled without one of them proves nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,12 @@ class Environment:
     remedy: str = ""
     blocking: bool = False
 
+    @property
+    def sentence(self) -> str:
+        """One line that names it."""
+        remedy = f" ({self.remedy})" if self.remedy else ""
+        return f"ENVIRONMENT {self.cause}, {self.where}: {self.text}{remedy}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseRecord:
@@ -72,9 +82,9 @@ class PhaseRecord:
 
     @property
     def outcome(self) -> words.Outcome:
-        """INVALID if a control misbehaved, else the worst of the cells; a phase without a cell is an error."""
+        """INVALID if a control misbehaved or never was, else the worst of the cells; without a cell an error."""
         found = {verdict.outcome for verdict in self.verdicts}
-        if not all(control.held for control in self.controls):
+        if self.verdicts and {control.name for control in self.controls if control.held} != CONTROLS:
             found.add(words.Outcome.INVALID)
         if not self.verdicts:
             found.add(words.Outcome.ERROR)
@@ -86,6 +96,11 @@ class PhaseRecord:
     def passed(self) -> bool:
         """The dataplane came into force, every control held, and every planned cell passed."""
         return self.outcome is words.Outcome.PASS
+
+    @property
+    def warnings(self) -> int:
+        """How many cells differ from what was only observed, never explained."""
+        return sum(bool(verdict.warnings) for verdict in self.verdicts)
 
     def of_policy(self, policy: words.Policy) -> tuple[cells.Verdict, ...]:
         """The verdicts of one traffic policy."""
@@ -133,6 +148,17 @@ class RunRecord:
         if self.interrupted or not self.phases or set(self.wanted) - {phase.phase for phase in self.phases}:
             found.add(words.Outcome.ERROR)
         return words.worst(found)
+
+    @property
+    def skips(self) -> Mapping[words.SkipReason, int]:
+        """How much was left out, by reason: rows of the matrix in each phase, and capabilities."""
+        rows = Counter(item.reason for phase in self.phases for item in phase.skipped)
+        return rows + Counter({words.SkipReason.CAPABILITY: len(self.skipped)})
+
+    @property
+    def warnings(self) -> int:
+        """How many cells warn."""
+        return sum(phase.warnings for phase in self.phases)
 
     @property
     def passed(self) -> bool:

@@ -140,6 +140,11 @@ class Outcome(enum.Enum):
     ERROR = "ERROR"
     INVALID = "INVALID"
 
+    @property
+    def exit_code(self) -> int:
+        """What a process ends with that comes to this: 0, 1, or 3 where nothing was proven either way."""
+        return {Outcome.PASS: 0, Outcome.SKIP: 0, Outcome.INVALID: 3}.get(self, 1)
+
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
     """The worst of these; PASS if there is none."""

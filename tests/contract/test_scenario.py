@@ -10,15 +10,17 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.core import process
+from harness.model import records, words
+from harness.report import serial
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def scenario(kind: str, *words: str) -> process.Completed:
+def scenario(kind: str, *options: str) -> process.Completed:
     """Run the scenario's tests on a hand-made cluster of that kind, in a pytest of their own."""
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.fake_runs", "--samples", "2"]
     environment = {**os.environ, "SOURCEIP_FAKE": kind, "PYTHONPATH": str(ROOT)}
-    return process.run([*argv, "tests/source_ip/test_nodeport.py", *words], cwd=ROOT, check=False, env=environment)
+    return process.run([*argv, "tests/source_ip/test_nodeport.py", *options], cwd=ROOT, check=False, env=environment)
 
 
 def test_a_right_cluster_is_green_and_shows_the_table() -> None:
@@ -55,3 +57,60 @@ def test_a_machine_that_can_not_have_a_lab_skips_with_the_reason() -> None:
     assert done.returncode == 0, done.text
     assert "6 skipped" in done.text
     assert "run it with sudo" in done.text
+
+
+def written(folder: Path) -> records.RunRecord:
+    """The record that a run left."""
+    return serial.parse((folder / "run.json").read_text())
+
+
+def verify(kind: str, *options: str) -> process.Completed:
+    """The command line on a hand-made cluster of that kind, in a process of its own."""
+    argv = [sys.executable, "-m", "tests.fake_runs", "verify", "--samples", "2", *options]
+    return process.run(argv, cwd=ROOT, check=False, env={**os.environ, "SOURCEIP_FAKE": kind, "PYTHONPATH": str(ROOT)})
+
+
+@pytest.mark.parametrize(("kind", "said"), [("hidden", "control positive misbehaved"), ("translated", "ENVIRONMENT")])
+def test_a_run_that_proves_nothing_is_neither_green_nor_red(kind: str, said: str) -> None:
+    """Exit code 3 from both, and every test says INVALID with what is in the way."""
+    done = scenario(kind)
+    assert done.returncode == verify(kind).returncode == 3, done.text
+    assert f"INVALID: {said}" in done.text
+    assert "passed" not in done.text
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "why"),
+    [("SIGINT", 130, "ended by Ctrl-C"), ("SIGTERM", 143, "ended by SIGTERM"), ("lost", 1, "ApiError: 0 Unreachable")],
+)
+def test_what_was_measured_before_the_end_is_written(tmp_path: Path, how: str, code: int, why: str) -> None:
+    """A signal or a lost API in the middle of a phase: the phase before it is in the record, which says what came."""
+    done = verify(how, "--report-dir", str(tmp_path))
+    assert done.returncode == code, done.text
+    found = written(tmp_path)
+    assert [phase.phase for phase in found.phases] == [words.Phase.IPTABLES, words.Phase.EBPF]
+    assert [len(phase.verdicts) for phase in found.phases] == [6, 0]
+    assert found.phases[0].passed
+    assert found.phases[1].trouble == "begun and not finished"
+    assert found.wanted == tuple(words.Phase)
+    assert found.outcome is words.Outcome.ERROR
+    assert found.interrupted.startswith("in phase ebpf, at ")
+    assert why in found.interrupted
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_an_interrupted_pytest_writes_what_it_has(tmp_path: Path) -> None:
+    """pytest's own exit code for an interruption, and the record says that it was."""
+    done = scenario("SIGINT", "--report-dir", str(tmp_path))
+    assert done.returncode == pytest.ExitCode.INTERRUPTED, done.text
+    found = written(tmp_path)
+    assert found.interrupted.startswith("in phase ebpf, at ")
+    assert [len(phase.verdicts) for phase in found.phases] == [6, 0]
+
+
+def test_a_lost_cluster_is_an_error_of_the_phase_that_was_begun(tmp_path: Path) -> None:
+    """pytest goes on after it, no test of that phase passes, and the phase is not tried a second time."""
+    done = scenario("lost", "--report-dir", str(tmp_path))
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "2 passed" in done.text, done.text
+    assert "ebpf: begun and not finished" in done.text

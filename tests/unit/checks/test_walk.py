@@ -11,7 +11,8 @@ from harness.checks import walk
 from harness.core import errors
 from harness.dataplane import proof
 from harness.kube import client
-from harness.model import facts, records, words
+from harness.model import cells, facts, records, words
+from harness.oracle import predictions
 from tests import fake_cluster
 
 
@@ -203,3 +204,33 @@ def test_an_api_that_refuses_for_a_moment_only_delays() -> None:
     record = walking(api).reach(words.Phase.IPTABLES)
     assert record.passed
     assert record.converged_s == pytest.approx(2 * 0.1)
+
+
+def test_an_expectation_without_a_source_ends_the_run_before_a_sample_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A book that forgets its sources is found out while the plan is made, and never passes whatever is seen."""
+
+    def forgetful(_cell: cells.Cell, _known: facts.Facts) -> cells.Expectation:
+        return cells.Answer(sources=())
+
+    monkeypatch.setattr(predictions, "expect", forgetful)
+    api = fake_cluster.Api()
+    with pytest.raises(errors.CapabilityMissing, match="an expectation without a source"):
+        walking(api).reach(words.Phase.IPTABLES)
+    assert api.log == []
+
+
+def test_a_phase_that_was_begun_and_not_finished_stays_an_error() -> None:
+    """What ends it is raised once; then the phase is in the record as an error, and is not tried again."""
+    api = fake_cluster.Api()
+
+    def lose() -> None:
+        api.lost = True
+
+    api.on_samples["Iptables"] = lose
+    steps = walking(api)
+    with pytest.raises(errors.ApiError):
+        steps.reach(words.Phase.IPTABLES)
+    api.lost = False
+    assert steps.reach(words.Phase.IPTABLES) is steps.done[0]
+    assert steps.done[0].outcome is words.Outcome.ERROR
+    assert "begun and not finished" in sentences(steps.done[0])

@@ -1,0 +1,184 @@
+"""What must hold in every phase, whatever the dataplane, or the run proves nothing.
+
+*Positive*: under policy Local through the backend's node the application sees the client's own address, so the whole
+way from the client to the log's parser can show a client. *Unreachable*: under policy Local through a node without a
+backend nothing answers, so an answer is not something that comes whatever is dialled. *Negative*: summary's access log
+shows customer's pod and nobody else, so the log is not one that shows the client whatever happens.
+
+The controls look at samples and logs and not at verdicts: they must not lean on the judge that they vouch for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.checks import scene, source_ip
+from harness.core import errors, waiting
+from harness.kube import client, conditions, logs
+from harness.model import cells, facts, matrix, records, words
+from harness.witness import access_log
+
+CUSTOMER, SUMMARY = "yaobank-customer", "yaobank-summary"
+POSITIVE = matrix.row("external/with/NodePort-Local/HTTP/pod")
+UNREACHABLE = matrix.row("external/without/NodePort-Local/HTTP/pod")
+ROWS = (POSITIVE, UNREACHABLE)
+
+# As for customer's log: what takes time is a line's way into the log.
+_LOG_S = 5.0
+_DELAY_S = 0.1
+
+Logs = Mapping[str, bytes]
+"""summary's logs by pod."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grown:
+    """What came into summary's logs.
+
+    Attributes:
+        lines: The requests that came, from all pods.
+        broken: The pods whose log no longer begins with what it was, as after a rotation or a restart.
+    """
+
+    lines: tuple[access_log.Line, ...]
+    broken: tuple[str, ...] = ()
+
+
+def with_controls(rows: Iterable[matrix.Row]) -> tuple[matrix.Row, ...]:
+    """These rows and those of the controls that are not among them. Pure."""
+    return tuple(dict.fromkeys((*rows, *ROWS)))
+
+
+def check(
+    place: scene.Scene, phase: words.Phase, known: facts.Facts, *, samples: int, rows: Sequence[matrix.Row]
+) -> tuple[source_ip.Checked, tuple[records.Control, ...]]:
+    """Sample these rows and the controls' own, and say of every control whether it held.
+
+    Raises:
+        CapabilityMissing: Nothing of it can be expected here.
+        ApiError: A log could not be read.
+        ProbeError: A probe failed.
+    """
+    before = read(place.api)
+    checked = source_ip.check(place, phase, known, samples=samples, rows=with_controls(rows))
+    asked = answered_by_customer(checked.verdicts)
+    grown = _await(place.api, before, asked)
+    held = (
+        positive(checked.verdicts, checked.skipped),
+        negative(grown, customers(known), asked),
+        unreachable(checked.verdicts, checked.skipped),
+    )
+    return checked, held
+
+
+def read(api: client.Client) -> Logs:
+    """What each of summary's pods has logged so far; raises ApiError."""
+    pods = api.items(f"/api/v1/namespaces/{SUMMARY}/pods")
+    names = [pod["metadata"]["name"] for pod in pods if conditions.pod_is_ready(pod)]
+    return {name: logs.read(api, namespace=SUMMARY, pod=name) for name in names}
+
+
+def _await(api: client.Client, before: Logs, asked: int) -> Grown:
+    def observe() -> Grown:
+        return grown_between(before, read(api))
+
+    def complete(found: Grown) -> bool:
+        return bool(found.broken) or len(found.lines) >= asked
+
+    try:
+        return waiting.wait_until(observe, complete, what="summary's log", timeout_s=_LOG_S, delay_s=_DELAY_S)
+    except errors.WaitTimeout:
+        # A line that is missing even now makes the control misbehave.
+        return observe()
+
+
+def grown_between(before: Logs, after: Logs) -> Grown:
+    """What came into the logs from one reading to the other; a pod that is new has an empty log before. Pure."""
+    broken = tuple(name for name, text in before.items() if not after.get(name, b"").startswith(_whole_lines(text)))
+    new = (text[len(_whole_lines(before.get(name, b""))) :] for name, text in after.items() if name not in broken)
+    return Grown(lines=tuple(line for text in new for line in access_log.parse(text)), broken=broken)
+
+
+def _whole_lines(text: bytes) -> bytes:
+    return text[: text.rfind(b"\n") + 1]
+
+
+def answered_by_customer(verdicts: Iterable[cells.Verdict]) -> int:
+    """How many samples customer answered with 200, each of which has asked summary once. Pure."""
+    return sum(
+        sample.reply.status == 200
+        for verdict in verdicts
+        if verdict.cell.destination.namespace == CUSTOMER
+        for sample in verdict.samples
+    )
+
+
+def customers(known: facts.Facts) -> frozenset[facts.Address]:
+    """The addresses of customer's pods. Pure."""
+    backends = (pod for item in known.destinations if item.namespace == CUSTOMER for pod in item.backends)
+    return frozenset(pod.address for pod in backends)
+
+
+def positive(verdicts: Iterable[cells.Verdict], skipped: Iterable[cells.Skipped] = ()) -> records.Control:
+    """The client's own address is seen through the backend's node. Pure."""
+    found = [verdict for verdict in verdicts if verdict.cell.row == POSITIVE]
+    seen = Counter(_sight(sample, verdict.cell) for verdict in found for sample in verdict.samples)
+    wanted = "the client's own address through the backend's node under policy Local"
+    return _control("positive", wanted, seen, {"the client"}, _missing(POSITIVE, skipped))
+
+
+def unreachable(verdicts: Iterable[cells.Verdict], skipped: Iterable[cells.Skipped] = ()) -> records.Control:
+    """Nothing answers through a node without a backend; which silence it is, is the cell's business. Pure."""
+    found = [verdict for verdict in verdicts if verdict.cell.row == UNREACHABLE]
+    seen = Counter(_silence(sample.reply) for verdict in found for sample in verdict.samples)
+    wanted = "no answer through a node without a backend under policy Local"
+    return _control("unreachable", wanted, seen, {how.value for how in words.Silence}, _missing(UNREACHABLE, skipped))
+
+
+def negative(grown: Grown, pods: Collection[facts.Address], asked: int) -> records.Control:
+    """summary was asked by customer's pods and nobody else, at least once for every answer of customer. Pure."""
+    seen = Counter("customer's pod" if line.address in pods else str(line.address) for line in grown.lines)
+    wanted = f"{asked} or more requests in summary's log, all of them from customer's pod"
+    if grown.broken:
+        return _broken("negative", wanted, f"the log of {', '.join(grown.broken)} was rotated or begun anew")
+    if sum(seen.values()) < asked:
+        return _broken("negative", wanted, f"{sum(seen.values())} requests")
+    return _control("negative", wanted, seen, {"customer's pod"}, "customer answered nothing")
+
+
+def failures(held: Iterable[records.Control]) -> tuple[str, ...]:
+    """One sentence for each control that misbehaved. Pure."""
+    return tuple(f"INVALID: control {control.name} misbehaved: {control.text}" for control in held if not control.held)
+
+
+def _control(name: str, wanted: str, seen: Counter[str], right: Collection[str], nothing: str) -> records.Control:
+    if not seen:
+        return _broken(name, wanted, nothing)
+    text = ", ".join(f"{count} x {what}" for what, count in seen.most_common())
+    return records.Control(name=name, held=set(seen) <= set(right), text=f"expected {wanted}; seen {text}")
+
+
+def _broken(name: str, wanted: str, seen: str) -> records.Control:
+    return records.Control(name=name, held=False, text=f"expected {wanted}; seen {seen}")
+
+
+def _sight(sample: cells.Sample, cell: cells.Cell) -> str:
+    if not sample.reply.answered:
+        return _silence(sample.reply)
+    addresses = {account.address for account in sample.of(words.Witness.APPLICATION)}
+    if addresses == {cell.client.address}:
+        return "the client"
+    return " and ".join(sorted(str(address) for address in addresses)) or "no line in the log"
+
+
+def _silence(reply: cells.Reply) -> str:
+    if reply.silence is not None:
+        return reply.silence.value
+    return reply.error or "an answer"
+
+
+def _missing(row: matrix.Row, skipped: Iterable[cells.Skipped]) -> str:
+    reasons = [item.detail for item in skipped if item.row == row]
+    return f"nothing: {reasons[0]}" if reasons else "nothing: it was never run"
