@@ -18,11 +18,20 @@ class Node:
         name: Its name.
         address: Its InternalIP: what a client dials, and what a masquerade on the way to a local pod shows.
         tunnel: Its address on the overlay's device (annotation ``projectcalico.org/IPv4VXLANTunnelAddr``), or None.
+        zone: Its failure zone (label ``topology.kubernetes.io/zone``); empty if it has none.
+        network: The network that its address is in (annotation ``projectcalico.org/IPv4Address``); empty if unknown.
+        os: Its operating system (label ``kubernetes.io/os``).
+        dataplane: What translates Services on it where that is not what the cluster is switched to, such as ``HNS``
+            on Windows; None where it is.
     """
 
     name: str
     address: Address
     tunnel: Address | None
+    zone: str = ""
+    network: str = ""
+    os: str = "linux"
+    dataplane: words.Dataplane | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +108,10 @@ class Facts:
         dsr: Whether replies leave the backend's node directly: ``bpfExternalServiceMode: DSR``, and on Windows
             kube-proxy's ``--enable-dsr``.
         connect_time: What the eBPF dataplane translates at the socket call.
+        sampled: The names of the nodes that are dialled and dialled from; empty for all. What is not sampled still
+            counts when an address is classified.
+        pairs: Which client's node dials which node, by names, where a client elsewhere may stand on several; empty
+            for the first that fits.
         host_nat: ``bpfHostNetworkedNATWithoutCTLB``: whether the node's own packets to a Service are translated
             where the socket call does not do it.
     """
@@ -113,6 +126,13 @@ class Facts:
     dsr: bool = False
     connect_time: words.ConnectTime = words.ConnectTime.TCP
     host_nat: bool = True
+    sampled: tuple[str, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def places(self) -> tuple[Node, ...]:
+        """The nodes that take part."""
+        return tuple(node for node in self.nodes if not self.sampled or node.name in self.sampled)
 
     def node(self, name: str) -> Node:
         """The node of that name; KeyError if there is none."""

@@ -10,6 +10,8 @@ from harness.model import facts, matrix, paths, words
 from harness.model.matrix import Entry, Place
 
 Item = TypeVar("Item")
+# The agent is a Linux program, so clients stand on Linux nodes only.
+LINUX = "linux"
 
 
 class NoPlace(LookupError):
@@ -28,16 +30,34 @@ def lay(row: matrix.Row, known: facts.Facts) -> paths.Path:
 def lay_all(row: matrix.Row, known: facts.Facts) -> tuple[paths.Path, ...]:
     """The paths of that cell: through every entry node that fits for a client outside, else through the first.
 
+    Where the facts name pairs of nodes, a client that stands elsewhere dials by each pair that fits.
+
     Raises:
         NoPlace: Nothing in the cluster fits.
     """
     destination = _destination(row, known.destinations)
     backend = destination.backends[0]
     entries = _entries(row.standing.entry, destination, known)
+    if known.pairs and row.standing.place is Place.OTHER and row.standing.entry is not Entry.NONE:
+        return tuple(_by_pairs(row, destination, known))
     chosen = entries if row.standing.place is Place.OUTSIDE else entries[:1]
     return tuple(
         paths.Path(client=_client(row, entry, backend, known), entry=entry, destination=destination) for entry in chosen
     )
+
+
+def _by_pairs(row: matrix.Row, destination: facts.Destination, known: facts.Facts) -> Iterable[paths.Path]:
+    backend = destination.backends[0]
+    entries = {entry.name: entry for entry in _entries(row.standing.entry, destination, known) if entry is not None}
+    fitting = [
+        (client, entries[entry])
+        for client, entry in known.pairs
+        if entry in entries and client not in (entry, backend.node)
+    ]
+    if not fitting:
+        raise NoPlace(f"no pair of nodes with an entry node {row.standing.entry.value} a backend")
+    for client, entry in fitting:
+        yield paths.Path(client=_client_on(row, known.node(client), known), entry=entry, destination=destination)
 
 
 def _destination(row: matrix.Row, offered: Iterable[facts.Destination]) -> facts.Destination:
@@ -62,7 +82,7 @@ def _entries(kind: Entry, destination: facts.Destination, known: facts.Facts) ->
     if kind is Entry.NONE:
         return (None,)
     taken = {pod.node for pod in destination.backends}
-    fitting = [node for node in known.nodes if (node.name in taken) is (kind is Entry.WITH)]
+    fitting = [node for node in known.places if (node.name in taken) is (kind is Entry.WITH)]
     if not fitting:
         raise NoPlace(f"no node {kind.value} a backend")
     # Of several nodes with a backend the first backend's own comes first: clients are placed by it.
@@ -80,8 +100,12 @@ def _client(row: matrix.Row, entry: facts.Node | None, backend: facts.Pod, known
     if standing.place is Place.ITSELF:
         return _pod_client(backend)
     node = _first(_nodes(standing.place, entry, backend, known), f"node for a client at {standing.place.value}")
-    if standing.client is words.ClientKind.HOST:
-        return facts.Client(kind=standing.client, address=node.address, node=node.name)
+    return _client_on(row, node, known)
+
+
+def _client_on(row: matrix.Row, node: facts.Node, known: facts.Facts) -> facts.Client:
+    if row.standing.client is words.ClientKind.HOST:
+        return facts.Client(kind=row.standing.client, address=node.address, node=node.name)
     able = known.clients or known.other_pods
     pods = (pod for pod in able if pod.node == node.name and not pod.host_network)
     return _pod_client(_first(pods, f"pod that can dial from {node.name}"))
@@ -93,7 +117,7 @@ def _nodes(place: Place, entry: facts.Node | None, backend: facts.Pod, known: fa
         return (node for node in known.nodes if node.name == dialled)
     if place is Place.BACKEND:
         return (node for node in known.nodes if node.name == backend.node)
-    return (node for node in known.nodes if node.name not in (dialled, backend.node))
+    return (node for node in known.places if node.os == LINUX and node.name not in (dialled, backend.node))
 
 
 def _pod_client(pod: facts.Pod) -> facts.Client:

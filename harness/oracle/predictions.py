@@ -58,7 +58,15 @@ def expect(cell: cells.Cell, known: facts.Facts) -> cells.Expectation:
     Raises:
         NoPrediction: Nothing is known about such a cell.
     """
-    return expect_on(cell.path, cell.phase.dataplane, known)
+    return expect_on(cell.path, _in_force(cell, known), known)
+
+
+def _in_force(cell: cells.Cell, known: facts.Facts) -> words.Dataplane:
+    """The dataplane of the node that translates: the one that is dialled, or the client's own where none is."""
+    entry = cell.path.entry
+    where = entry if entry is not None else next((n for n in known.nodes if n.name == cell.path.client.node), None)
+    own = where.dataplane if where is not None else None
+    return own or cell.phase.dataplane
 
 
 def plan(phase: words.Phase, known: facts.Facts, rows: Sequence[matrix.Row]) -> Plan:
