@@ -35,7 +35,7 @@ MUTATIONS = (
         does="The backend sees 172.18.0.50, which begins like the client's 172.18.0.5.",
         origin="hole 1: a prefix is compared",
         phase=words.Phase.EBPF,
-        change=changes.seeing("172.18.0.50", changes.over_http),
+        change=changes.seeing("172.18.0.50", changes.through(_CONTROL_PLANE)),
         catch=failing("saw 172.18.0.50 instead of 172.18.0.5 client"),
     ),
     OfEvidence(

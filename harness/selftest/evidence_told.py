@@ -9,6 +9,9 @@ from harness.selftest import changes, stage, world
 from harness.selftest.mutations import Catch, OfEvidence, erring, failing, invalid
 
 _LOST = "answered, but no line in the log"
+# What is told of one path only leaves the controls as they are.
+_HERE = changes.through("172.18.0.2:30180")
+_LAST_HERE = changes.both(_HERE, changes.last)
 
 
 def _forged(separator: str, catch: Catch, name: str) -> OfEvidence:
@@ -23,7 +26,7 @@ def _forged(separator: str, catch: Catch, name: str) -> OfEvidence:
         does=f"The true line is gone; a path with {separator!r} holds one with the right token and address.",
         origin="facts on Werkzeug before 2.3: a path ends a line",
         phase=words.Phase.EBPF,
-        change=changes.logging(forge, changes.over_http),
+        change=changes.logging(forge, _HERE),
         catch=catch,
     )
 
@@ -38,8 +41,9 @@ def _twice(moment: world.Moment, lines: bytes) -> bytes:
     return lines * 2
 
 
-def _second_half(log: bytes) -> bytes:
-    return log[len(log) // 2 :]
+def _second_half(moment: world.Moment, lines: bytes) -> bytes:
+    middle = moment.count // 2
+    return b"" if moment.index < middle else lines[20:] if moment.index == middle else lines
 
 
 def _unheard(_moment: world.Moment, telling: world.Telling) -> world.Telling:
@@ -68,7 +72,7 @@ LOGS = (
         does="One line of twenty never comes into the log.",
         origin="a line is lost",
         phase=words.Phase.IPTABLES,
-        change=changes.logging(_gone, changes.last),
+        change=changes.logging(_gone, _LAST_HERE),
         catch=failing(_LOST),
     ),
     OfEvidence(
@@ -76,23 +80,23 @@ LOGS = (
         does="One request is logged twice.",
         origin="a retry or a replay",
         phase=words.Phase.IPTABLES,
-        change=changes.logging(_twice, changes.last),
+        change=changes.logging(_twice, _LAST_HERE),
         catch=failing("2 lines in the log for one request"),
     ),
     OfEvidence(
         name="rotated-log",
-        does="The log begins in the middle of a line, as after a rotation.",
+        does="Half of the lines are gone, and the next begins in its middle.",
         origin="the kubelet rotates a log",
         phase=words.Phase.IPTABLES,
-        change=changes.reading(_second_half),
+        change=changes.logging(_second_half, _HERE),
         catch=failing(_LOST),
     ),
     OfEvidence(
         name="cut-line",
-        does="The log ends in the middle of its last line.",
+        does="The end of one line is missing.",
         origin="a line is read while it is written",
         phase=words.Phase.IPTABLES,
-        change=changes.reading(lambda log: log[:-8]),
+        change=changes.logging(lambda _moment, lines: lines[:-8] + b"\n", _LAST_HERE),
         catch=failing(_LOST),
     ),
     OfEvidence(
@@ -119,7 +123,7 @@ ANSWERS = (
         does="What answers speaks no HTTP.",
         origin="hole 5: an unparsable body passes",
         phase=words.Phase.IPTABLES,
-        change=changes.saying(changes.last, status=None, seen=None, error="ValueError: no HTTP answer: b'?'"),
+        change=changes.saying(_LAST_HERE, status=None, seen=None, error="ValueError: no HTTP answer: b'?'"),
         catch=erring("an answer without a meaning: ValueError: no HTTP answer"),
     ),
     OfEvidence(
@@ -127,7 +131,7 @@ ANSWERS = (
         does="Customer logs the right address and answers 500, because its database is gone.",
         origin="an address without a working service",
         phase=words.Phase.IPTABLES,
-        change=changes.saying(changes.both(changes.over_http, changes.last), status=500),
+        change=changes.saying(_LAST_HERE, status=500),
         catch=failing("HTTP 500 instead of 200"),
     ),
     OfEvidence(
@@ -135,7 +139,7 @@ ANSWERS = (
         does="Something answers 200 that is not customer.",
         origin="an answer from something that is not the backend",
         phase=words.Phase.EBPF,
-        change=changes.telling(_unheard, changes.through("172.18.0.2:30180")),
+        change=changes.telling(_unheard, _HERE),
         catch=failing("answered, but no line in the log: not by the backend, or the line is lost"),
     ),
     OfEvidence(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlparse
@@ -26,6 +27,7 @@ from harness.witness import application, witnesses
 _PATIENCE = timeouts.Timeouts(switch_s=1.0)
 _LATENCY_MS = 1.5
 _FIRST_PORT = 40000
+_ASKED = f'{world.CUSTOMER.address} - - [23/Nov/2026 05:29:13] "GET /519940 HTTP/1.1" 200 -\n'
 
 
 class Clock:
@@ -45,37 +47,55 @@ class Clock:
 
 @dataclass
 class Happened:
-    """What has happened in a world so far.
+    """What has happened in a world so far; whoever adds to it holds the lock.
 
     Attributes:
-        log: Customer's log.
+        logs: The log of each pod that keeps one, by its API path.
         wire: What the witness on the wire saw, by token.
         ports: Source ports, none twice.
     """
 
-    log: bytes = b""
+    logs: dict[str, bytes] = field(default_factory=lambda: {_log_of(world.CUSTOMER): b"", _log_of(world.SUMMARY): b""})
     wire: dict[str, cells.Account] = field(default_factory=dict)
     ports: Iterator[int] = field(default_factory=lambda: itertools.count(_FIRST_PORT))
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def _log_of(pod: facts.Pod) -> str:
+    return f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/log"
 
 
 class Api(client.Client):
-    """The API of such a world: the Installation and customer's log; it refuses every other path."""
+    """The API of such a world: the Installation, yaobank's pods and their logs; it refuses every other path."""
 
     def __init__(self, of: world.World, phase: words.Phase, happened: Happened) -> None:
         self._world, self._phase, self._happened = of, phase, happened
 
     def get(self, path: str, params: client.Params = ()) -> client.Object:
-        """The Installation, which asks for what the phase is about."""
-        if path != inventory.INSTALLATION:
-            raise errors.ApiError(404, "NotFound", f"{path} {params}")
-        return {"spec": {"calicoNetwork": {"linuxDataplane": self._phase.dataplane.value}}}
+        """The Installation, which asks for what the phase is about, or the pods of a namespace."""
+        if path == inventory.INSTALLATION:
+            return {"spec": {"calicoNetwork": {"linuxDataplane": self._phase.dataplane.value}}}
+        for pod in (world.CUSTOMER, world.SUMMARY):
+            if path == f"/api/v1/namespaces/{pod.namespace}/pods":
+                return {"items": [_object(pod)]}
+        raise errors.ApiError(404, "NotFound", f"{path} {params}")
 
     def raw(self, path: str, params: client.Params = ()) -> bytes:
-        """Customer's log."""
-        pod = world.CUSTOMER
-        if urlparse(path).path != f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/log":
+        """A pod's log."""
+        wanted = urlparse(path).path
+        with self._happened.lock:
+            found = self._happened.logs.get(wanted)
+        if found is None:
             raise errors.ApiError(404, "NotFound", f"{path} {params}")
-        return self._world.reads(self._happened.log)
+        return self._world.reads(found) if wanted == _log_of(world.CUSTOMER) else found
+
+
+def _object(pod: facts.Pod) -> client.Object:
+    return {
+        "metadata": {"namespace": pod.namespace, "name": pod.name},
+        "spec": {"nodeName": pod.node, "containers": [{"name": "app"}]},
+        "status": {"podIP": str(pod.address), "conditions": [{"type": "Ready", "status": "True"}]},
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,18 +109,21 @@ class Dialler:
 
     def dial(self, wanted: probing.Dial) -> dict[str, cells.Reply]:
         """All samples of one path, as the world forwards and tells them."""
-        found: dict[str, cells.Reply] = {}
-        for index, token in enumerate(wanted.tokens):
-            moment = self.of.forwards(self._moment(wanted, token, index))
-            telling = self.of.tells(moment, telling_of(moment))
-            self.happened.log += telling.lines
-            if telling.wire is not None:
-                self.happened.wire[token] = _on_wire(telling.wire, telling.wire_backend, moment.port)
-            if telling.event is not None:
-                found[token] = probing.reply_from(telling.event)
-        return found
+        # One client's samples happen one after another, so that a world is the same in every run.
+        with self.happened.lock:
+            moments = [self.of.forwards(self._moment(wanted, *item)) for item in enumerate(wanted.tokens)]
+            events = [self._happen(moment) for moment in moments]
+        return {str(event["token"]): probing.reply_from(event) for event in events if event is not None}
 
-    def _moment(self, wanted: probing.Dial, token: str, index: int) -> world.Moment:
+    def _happen(self, moment: world.Moment) -> world.Event | None:
+        telling = self.of.tells(moment, telling_of(moment))
+        self.happened.logs[_log_of(world.CUSTOMER)] += telling.lines
+        self.happened.logs[_log_of(world.SUMMARY)] += telling.asked
+        if telling.wire is not None:
+            self.happened.wire[moment.token] = _on_wire(telling.wire, telling.wire_backend, moment.port)
+        return telling.event
+
+    def _moment(self, wanted: probing.Dial, index: int, token: str) -> world.Moment:
         dialled = (wanted.address, wanted.port)
         node = next((node.name for node in self.of.known.nodes if node.address == wanted.address), "")
         dataplane = self.of.in_force.get(node, self.phase.dataplane)
@@ -131,6 +154,7 @@ def telling_of(moment: world.Moment) -> world.Telling:
     return world.Telling(
         event=_event(moment),
         lines=access_line(str(moment.saw), moment.token) if logged else b"",
+        asked=_ASKED.encode() if logged else b"",
         wire=moment.saw,
         wire_backend=moment.backend,
     )

@@ -23,6 +23,9 @@ NODES = (
 CUSTOMER = facts.Pod(
     namespace="yaobank-customer", name="customer-1", address=ip_address("10.244.162.134"), node="kind-worker"
 )
+SUMMARY = facts.Pod(
+    namespace="yaobank-summary", name="summary-1", address=ip_address("10.244.110.130"), node="kind-worker2"
+)
 ECHO = facts.Pod(namespace="echo", name="echo-1", address=ip_address("10.244.162.135"), node="kind-worker")
 ASKING = facts.Pod(namespace="echo", name="pod-cp-1", address=ip_address("10.244.82.1"), node="kind-control-plane")
 
@@ -109,12 +112,14 @@ class Telling:
     Attributes:
         event: The agent's own words; None if it says nothing.
         lines: What is added to customer's log.
+        asked: What is added to summary's log, which customer asks before it answers.
         wire: Whom the witness on the wire saw; None if it saw nothing.
         wire_backend: At which pod.
     """
 
     event: Event | None
     lines: bytes
+    asked: bytes
     wire: facts.Address | None
     wire_backend: facts.Pod
 
@@ -174,6 +179,7 @@ def recorded_facts() -> facts.Facts:
         destinations=destinations(),
         client=facts.Client(kind=words.ClientKind.EXTERNAL, address=ip_address("172.18.0.5")),
         overlay="VXLAN",
+        other_pods=(SUMMARY,),
         clients=(ASKING,),
         gateway=ip_address("172.18.0.1"),
     )
