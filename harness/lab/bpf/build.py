@@ -53,7 +53,7 @@ def compile_all(target: Path, *, sources: Path = SOURCES) -> None:
     """
     machine = process.run(["uname", "-m"]).text.strip()
     include = ["-idirafter", f"/usr/include/{machine}-linux-gnu"]
-    for name in loading.NAMES:
+    for name in loading.BUILT:
         result = target / f"{name}.o"
         # Relative names keep this machine's folders out of the objects.
         process.run([CLANG, *FLAGS, *include, "-c", f"{name}.bpf.c", "-o", str(result)], cwd=sources)
@@ -65,7 +65,7 @@ def differences() -> list[str]:
     record = json.loads(RECORD.read_text())
     if record["sources"] != sources_hash():
         return ["the sources have changed since the objects were built"]
-    wrong = [name for name in loading.NAMES if _hash(loading.OBJECTS / f"{name}.o") != record["objects"].get(name)]
+    wrong = [name for name in loading.BUILT if _hash(loading.OBJECTS / f"{name}.o") != record["objects"].get(name)]
     if wrong or compiler() != record["compiler"]:
         return [f"{name}.o is not the one that was built" for name in wrong]
     with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +75,7 @@ def differences() -> list[str]:
             # The sources are those that have been compiled, so what is missing is libbpf's headers or the like.
             log.warning("the objects cannot be built again here: %s", error)
             return []
-        again = {name: _hash(Path(folder) / f"{name}.o") for name in loading.NAMES}
+        again = {name: _hash(Path(folder) / f"{name}.o") for name in loading.BUILT}
     return [f"{name}.o differs from what its source gives" for name in again if again[name] != record["objects"][name]]
 
 
@@ -85,7 +85,7 @@ def record() -> None:
     built = {
         "compiler": compiler(),
         "sources": sources_hash(),
-        "objects": {name: _hash(loading.OBJECTS / f"{name}.o") for name in loading.NAMES},
+        "objects": {name: _hash(loading.OBJECTS / f"{name}.o") for name in loading.BUILT},
     }
     RECORD.write_text(json.dumps(built, indent=2) + "\n")
 

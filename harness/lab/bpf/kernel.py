@@ -27,6 +27,8 @@ _BATCH = 4096
 
 CGROUP_CONNECT4, CGROUP_SENDMSG4, CGROUP_RECVMSG4 = 10, 14, 19
 TCX_INGRESS, TCX_EGRESS = 46, 47
+BEFORE = 1 << 3
+"""``BPF_F_BEFORE``: a TCX link that comes before all that are there."""
 
 _ANY = 0
 
@@ -97,13 +99,13 @@ def info(fd: int, length: int = 256) -> bytes:
     return buffer.raw
 
 
-def link(program: int, target: int, attach_type: int) -> int:
+def link(program: int, target: int, attach_type: int, *, flags: int = 0) -> int:
     """Attach a program to an interface (by index) or a cgroup (by descriptor); the link's descriptor.
 
     Raises:
         KernelError: The kernel has no such attachment (EINVAL), or refused it.
     """
-    return _call("attach", _LINK_CREATE, struct.pack("=IIII", program, target, attach_type, 0))
+    return _call("attach", _LINK_CREATE, struct.pack("=IIII", program, target, attach_type, flags))
 
 
 def relink(existing: int, program: int) -> None:

@@ -22,7 +22,13 @@ log = logging.getLogger("harness.lab.bpf")
 OBJECTS = Path(__file__).parent / "objects"
 
 NAMES = ("from_outside", "to_outside", "from_tunnel", "to_tunnel", "from_pod", "to_pod", "from_host", "connect")
-"""Every object."""
+"""Every object of the dataplane."""
+
+LIAR = "liar"
+"""The object by which a selftest rewrites a source behind the dataplane's back; no part of it."""
+
+BUILT = (*NAMES, LIAR)
+"""Every object that has a source."""
 
 HARMLESS = "sip_to_pod"
 """A program that changes nothing as long as the connection table is empty."""

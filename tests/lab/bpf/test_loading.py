@@ -24,7 +24,7 @@ def pins(bpf: probing.Support, tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
-@pytest.mark.parametrize("name", loading.NAMES)
+@pytest.mark.parametrize("name", loading.BUILT)
 def test_every_object_passes_the_verifier(pins: Path, name: str) -> None:
     """Alone, with maps of its own making."""
     programs = loading.load(name, pins)
