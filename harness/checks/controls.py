@@ -63,6 +63,7 @@ def check(
     """
     before = read(place.api)
     checked = source_ip.check(place, phase, known, samples=samples, rows=with_controls(rows))
+    require_any(rows, checked)
     asked = answered_by_customer(checked.verdicts)
     grown = _await(place.api, before, asked)
     held = (
@@ -71,6 +72,18 @@ def check(
         unreachable(checked.verdicts, checked.skipped),
     )
     return checked, held
+
+
+def require_any(rows: Sequence[matrix.Row], checked: source_ip.Checked) -> None:
+    """Refuse a phase in which nothing that was asked for was sampled: green controls are no verdict. Pure.
+
+    Raises:
+        CapabilityMissing: None of these rows has a verdict.
+    """
+    if not {verdict.cell.row for verdict in checked.verdicts} & set(rows):
+        reasons = dict.fromkeys(item.detail for item in checked.skipped if item.row in rows)
+        why = "; ".join(reasons) or "no row was asked for"
+        raise errors.CapabilityMissing("prediction", f"a plan without a cell would pass whatever happens: {why}")
 
 
 def read(api: client.Client) -> Logs:

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 import pytest
 
 from harness.checks import controls, walk
+from harness.core import errors
 from harness.model import cells, matrix, records, words
 from harness.witness import access_log
 from tests import builders, fake_cluster
@@ -164,6 +165,26 @@ def test_a_control_that_misbehaves_makes_the_phase_invalid(
     record = reached(api)
     assert record.outcome is words.Outcome.INVALID
     assert f"INVALID: control {name} misbehaved" in "\n".join(walk.failures(record, record.verdicts))
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (None, "no row was asked for"),
+        (matrix.row("external/with/NodePort-Cluster/TCP/pod"), "no Service for NodePort-Cluster over TCP"),
+    ],
+)
+def test_controls_alone_are_no_phase(row: matrix.Row | None, why: str) -> None:
+    """Where nothing that was asked for is sampled, green controls must not pass for a verdict."""
+    steps = walk.Walk(
+        fake_cluster.place(fake_cluster.Api()),
+        samples=1,
+        rows=() if row is None else (row,),
+        observe=fake_cluster.observe,
+        clock=fake_cluster.Clock(),
+    )
+    with pytest.raises(errors.CapabilityMissing, match=f"would pass whatever happens: {why}"):
+        steps.reach(words.Phase.IPTABLES)
 
 
 def test_a_phase_without_its_controls_is_invalid() -> None:
