@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from harness.selftest import evidence_addresses, evidence_counted, evidence_harmless, evidence_told
+from harness.selftest import evidence_addresses, evidence_controls, evidence_counted, evidence_harmless, evidence_told
 
 MUTATIONS = (
     *evidence_addresses.MUTATIONS,
     *evidence_told.MUTATIONS,
     *evidence_counted.MUTATIONS,
+    *evidence_controls.MUTATIONS,
     *evidence_harmless.MUTATIONS,
 )

@@ -115,7 +115,7 @@ ANSWERS = (
         does="The connection is closed without a byte of an answer.",
         origin="hole 5: an empty body passes",
         phase=words.Phase.IPTABLES,
-        change=changes.saying(changes.last, status=None, seen=None, silence="reset", error="closed without an answer"),
+        change=changes.saying(_LAST_HERE, status=None, seen=None, silence="reset", error="closed without an answer"),
         catch=failing("no answer: reset"),
     ),
     OfEvidence(

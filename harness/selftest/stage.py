@@ -27,7 +27,6 @@ from harness.witness import application, witnesses
 _PATIENCE = timeouts.Timeouts(switch_s=1.0)
 _LATENCY_MS = 1.5
 _FIRST_PORT = 40000
-_ASKED = f'{world.CUSTOMER.address} - - [23/Nov/2026 05:29:13] "GET /519940 HTTP/1.1" 200 -\n'
 
 
 class Clock:
@@ -154,7 +153,7 @@ def telling_of(moment: world.Moment) -> world.Telling:
     return world.Telling(
         event=_event(moment),
         lines=access_line(str(moment.saw), moment.token) if logged else b"",
-        asked=_ASKED.encode() if logged else b"",
+        asked=asking_line(world.CUSTOMER.address) if logged else b"",
         wire=moment.saw,
         wire_backend=moment.backend,
     )
@@ -164,6 +163,11 @@ def access_line(address: str, token: str, *, before: str = "", after: str = "") 
     """One line of customer's log, with something around its request. Pure."""
     request = f"{before}GET /?probe={token} HTTP/1.1{after}"
     return f'{address} - - [23/Nov/2026 05:29:13] "{request}" 200 -\n'.encode()
+
+
+def asking_line(address: facts.Address) -> bytes:
+    """One line of summary's log, asked from that address. Pure."""
+    return f'{address} - - [23/Nov/2026 05:29:13] "GET /519940 HTTP/1.1" 200 -\n'.encode()
 
 
 def _event(moment: world.Moment) -> world.Event:
