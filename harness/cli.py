@@ -28,6 +28,7 @@ COMMANDS = {
         module="harness.commands.selftest", summary="try to fool the harness; fails if one mutation survives"
     ),
     ("test",): Command(module="harness.commands.test", summary="run the project's tests; arguments go to pytest"),
+    ("doctor",): Command(module="harness.commands.doctor", summary="show what this machine has and lacks"),
     ("lab", "up"): Command(module="harness.commands.lab_up", summary="start a lab"),
     ("lab", "down"): Command(module="harness.commands.lab_down", summary="end a lab and remove what is left of it"),
     ("lab", "status"): Command(module="harness.commands.lab_status", summary="show the labs of this machine"),
