@@ -17,6 +17,7 @@ from harness.core import errors
 from harness.model import cells, facts_file, matrix, named, words
 from harness.oracle import planning
 from harness.oracle.planning import Prediction
+from harness.report import folding
 
 EXAMPLE = Path(facts_file.__file__).with_name("example.facts.json")
 SCHEMA = "sourceip/plan"
@@ -133,9 +134,7 @@ def _shared(item: Prediction) -> tuple[str, ...]:
 
 def _line(group: Sequence[Prediction]) -> tuple[str, ...]:
     path_name, backend, expected, confirmed = _shared(group[0])
-    spoken = [item.row.protocol.value for item in group]
-    over = "all" if len(spoken) == len(words.Protocol) else " ".join(spoken)
-    return path_name, over.replace("UDP-unconnected", "UDPu"), backend, expected, confirmed
+    return path_name, folding.spoken(item.row.protocol for item in group), backend, expected, confirmed
 
 
 def _backend(row: matrix.Row) -> str:

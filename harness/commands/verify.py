@@ -66,7 +66,7 @@ def _walk(current: runs.Run, keep: Callable[[records.RunRecord], None]) -> None:
 def _report(measured: records.RunRecord, folder: Path | None, began: float) -> None:
     total = {**measured.timings_s, "total": round(time.monotonic() - began, 3)}
     record = dataclasses.replace(measured, timings_s=total)
-    sys.stdout.write(terminal.render(record, colour=_colour()))
+    sys.stdout.write(terminal.render(record, colour=_colour(), folder=folder))
     if folder is not None:
         for path in files.write(record, folder):
             sys.stdout.write(f"report: {path}\n")

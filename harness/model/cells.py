@@ -242,6 +242,14 @@ class Rewrite:
     samples: int = 1
 
 
+def seen_text(seen: Mapping[str, int]) -> str:
+    """What was seen, most often first, with counts where it was not all the same."""
+    ordered = sorted(seen.items(), key=lambda item: (-item[1], item[0]))
+    if len(ordered) == 1:
+        return ordered[0][0]
+    return ", ".join(f"{count} x {text}" for text, count in ordered) or "nothing"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What is said about one cell.
@@ -283,10 +291,7 @@ class Verdict:
     @property
     def seen_text(self) -> str:
         """What was seen, most often first, with counts where it was not all the same."""
-        ordered = sorted(self.seen.items(), key=lambda item: (-item[1], item[0]))
-        if len(ordered) == 1:
-            return ordered[0][0]
-        return ", ".join(f"{count} x {text}" for text, count in ordered) or "nothing"
+        return seen_text(self.seen)
 
     @property
     def sentence(self) -> str:

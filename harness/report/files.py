@@ -1,4 +1,4 @@
-"""The report's files: ``run.json`` and ``junit.xml``, each written whole."""
+"""The report's files: ``run.json`` and ``junit.xml``, each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -27,16 +27,30 @@ def prepare(folder: Path) -> None:
 def write(record: records.RunRecord, folder: Path) -> tuple[Path, ...]:
     """Write all files of a run into a folder, made if it is not there; returns their paths.
 
+    The record comes first: every other file can be made from it again.
+
     Raises:
         UsageError: The folder can't be written.
+        ParseError: The record is not what its schema says.
     """
     prepare(folder)
-    contents = {"run.json": serial.render(record), "junit.xml": junit.render(record)}
+    for name, render in RENDERERS.items():
+        put(folder / name, render(record))
+    return tuple(folder / name for name in RENDERERS)
+
+
+RENDERERS = {"run.json": serial.render, "junit.xml": junit.render}
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file so that a reader finds the old one or the whole new one, never a part; raises UsageError."""
+    draft = path.with_name(f".{path.name}.part")
     try:
-        for name, text in contents.items():
-            draft = folder / f".{name}.part"
-            draft.write_text(text)
-            draft.replace(folder / name)
+        # Half a surrogate from somebody's log is no reason to lose a report.
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
+        draft.replace(path)
     except OSError as error:
-        raise errors.UsageError(f"report directory {folder}: {error.strerror}") from error
-    return tuple(folder / name for name in contents)
+        raise errors.UsageError(f"{path}: {error.strerror}") from error
+    finally:
+        if path.parent.is_dir():
+            draft.unlink(missing_ok=True)

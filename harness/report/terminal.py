@@ -1,72 +1,84 @@
-"""A run as text: what was expected beside what was seen, a mark on what differs, at most 100 columns."""
+"""A run as text of at most 100 columns: the matrix, everything that is not right, the times, and the verdict last."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 
 import tabulate
 
-from harness.model import cells, records, words
-
-WIDTH = 100
-_HEADERS = ("entry node", "policy", "expected", "seen", "right", "")
-_WIDTHS = (18, 7, 27, 29, 5, 4)
-_MARKS = {
-    words.Outcome.PASS: "ok",
-    words.Outcome.FAIL: "FAIL",
-    words.Outcome.INVALID: "INV",
-    words.Outcome.ERROR: "ERR",
-    words.Outcome.SKIP: "SKIP",
-}
-_GREEN, _RED, _YELLOW, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
+from harness.model import records, words
+from harness.report import counts, folding, screen, style, tables
 
 
-def render(record: records.RunRecord, *, colour: bool = False) -> str:
-    """The whole report. Colour is for terminals only."""
-    return "\n".join(_lines(record, colour)) + "\n"
+def render(record: records.RunRecord, *, colour: bool = False, folder: Path | None = None) -> str:
+    """The whole report.
+
+    Args:
+        record: The run.
+        colour: For terminals only.
+        folder: Where the run's files are; without one, ``DIR`` stands for the value of ``--report-dir``.
+    """
+    return "\n".join(_lines(record, colour, str(folder or "DIR"))) + "\n"
 
 
-def _lines(record: records.RunRecord, colour: bool) -> Iterator[str]:
+def _lines(record: records.RunRecord, colour: bool, folder: str) -> Iterator[str]:
     yield ""
-    yield from _wrapped(f"dataplane: {record.description}")
+    yield from style.wrapped(f"dataplane: {record.description}")
     yield f"client: {record.client.kind.value}, {record.client.address}; {record.samples} samples a cell"
-    for phase in record.phases:
-        yield ""
-        yield from _phase(phase, colour)
+    yield from _phases(record, colour)
     yield ""
-    for what, reason in record.skipped.items():
-        yield from _wrapped(_painted(f"SKIPPED {what}: {reason}", _YELLOW, colour))
+    yield from _left_out(record, colour)
+    yield from _doubtful(record, colour)
     yield from _measures(record)
-    verdict = "PASS" if record.passed else "FAIL"
-    yield _painted(f"{verdict}: {_counts(record)}", _GREEN if record.passed else _RED, colour)
+    yield from screen.lines(record, folder, colour)
 
 
-def _phase(phase: records.PhaseRecord, colour: bool) -> Iterator[str]:
+def _phases(record: records.RunRecord, colour: bool) -> Iterator[str]:
+    short = tables.is_short(record)
+    for measured in record.phases:
+        if short:
+            yield ""
+        yield from _head(measured, colour)
+        if short:
+            yield tables.phase(measured, colour)
+            yield from _sentences(measured, colour)
+    if not short:
+        yield from ("", tables.folded(record, colour))
+        yield from (line for table in tables.bad(folding.groups(record), colour) for line in ("", table))
+
+
+def _head(phase: records.PhaseRecord, colour: bool) -> Iterator[str]:
     how = "after a switch" if phase.switched else "as found"
     yield f"{phase.phase.value} ({phase.phase.dataplane.value}, {how}) - in force, by proof: {_proof(phase)}"
     if phase.trouble:
-        yield from _wrapped(_painted(f"TROUBLE {phase.trouble}", _RED, colour))
-    rows = [_row(verdict, colour) for verdict in phase.verdicts]
-    yield tabulate.tabulate(
-        rows, headers=_HEADERS, tablefmt="simple", maxcolwidths=list(_WIDTHS), disable_numparse=True
-    )
+        yield from _painted(f"TROUBLE {phase.trouble}", style.RED, colour)
+    for control in phase.controls:
+        if not control.held:
+            yield from _painted(f"CONTROL {control.name} did not hold: {control.text}", style.RED, colour)
+
+
+def _sentences(phase: records.PhaseRecord, colour: bool) -> Iterator[str]:
     for verdict in phase.verdicts:
         if verdict.outcome is not words.Outcome.PASS:
-            yield from _wrapped(_painted(verdict.sentence, _RED, colour))
+            yield from _painted(verdict.sentence, style.RED, colour)
 
 
-def _row(verdict: cells.Verdict, colour: bool) -> tuple[str, ...]:
-    passed = verdict.outcome is words.Outcome.PASS
-    seen = verdict.seen_text if passed else f"! {verdict.seen_text}"
-    return (
-        verdict.cell.entry.name if verdict.cell.entry else "-",
-        verdict.cell.policy.value,
-        verdict.expectation.text,
-        _painted(seen, _RED, colour and not passed),
-        f"{verdict.right}/{verdict.total}",
-        _painted(_MARKS[verdict.outcome], _GREEN if passed else _RED, colour),
-    )
+def _left_out(record: records.RunRecord, colour: bool) -> Iterator[str]:
+    for what, reason in record.skipped.items():
+        yield from _painted(f"SKIPPED {what}: {reason}", style.YELLOW, colour)
+    for reason, count in counts.skips(record).items():
+        yield from _painted(f"SKIPPED {count} row(s): {reason}", style.YELLOW, colour)
+
+
+def _doubtful(record: records.RunRecord, colour: bool) -> Iterator[str]:
+    for group in folding.groups(record, warned=True):
+        row = group.first.cell.row
+        said = f"{group.phase.value}: {row.path_name}, {group.over}: {'; '.join(group.first.warnings)}"
+        observed = f"expected {group.first.expectation.text}, {folding.confirmed(group.first.expectation)}"
+        yield from _painted(f"WARNING {said} ({observed}, {group.right} of {group.total})", style.YELLOW, colour)
+    for finding in record.environment:
+        yield from _painted(screen.environment(finding), style.YELLOW, colour)
 
 
 def _proof(phase: records.PhaseRecord) -> str:
@@ -83,16 +95,5 @@ def _measures(record: records.RunRecord) -> Iterator[str]:
         yield tabulate.tabulate(rows, tablefmt="plain", disable_numparse=True, colalign=("left", "right"))
 
 
-def _counts(record: records.RunRecord) -> str:
-    verdicts = [verdict for phase in record.phases for verdict in phase.verdicts]
-    passed = sum(verdict.outcome is words.Outcome.PASS for verdict in verdicts)
-    right, total = sum(verdict.right for verdict in verdicts), sum(verdict.total for verdict in verdicts)
-    return f"{passed} of {len(verdicts)} cells, {right} of {total} samples, {len(record.phases)} phase(s)"
-
-
-def _painted(text: str, code: str, colour: bool) -> str:
-    return f"{code}{text}{_PLAIN}" if colour else text
-
-
-def _wrapped(text: str) -> Iterable[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False) or [""]
+def _painted(text: str, code: str, colour: bool) -> Iterator[str]:
+    return (style.painted(line, code, colour) for line in style.wrapped(text))

@@ -67,3 +67,17 @@ def test_preparing_leaves_only_the_folder(tmp_path: Path) -> None:
     """A run that is interrupted leaves no scraps of a report."""
     files.prepare(tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    """A reader finds the old file, and no scrap of the new one."""
+    (tmp_path / "run.json").mkdir()
+    with pytest.raises(errors.UsageError, match=r"run\.json"):
+        files.write(red(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_half_a_surrogate_loses_no_report(tmp_path: Path) -> None:
+    """What no encoding can hold is written by its code."""
+    files.put(tmp_path / "x", "a \udc80 b")
+    assert (tmp_path / "x").read_text() == "a \\udc80 b"
