@@ -22,6 +22,7 @@ from harness.witness import application
 from tests import builders
 
 PORTS = {30180: "Cluster", 30181: "Local"}
+SERVICES = (("customer", "Cluster", 30180), ("customer-local", "Local", 30181), ("customer-internal", "Cluster", 0))
 IPTABLES_SEES = {
     ("kind-control-plane", "Cluster"): "10.244.82.0",
     ("kind-worker", "Cluster"): "172.18.0.3",
@@ -71,9 +72,8 @@ class Api(client.Client):
             "/api/v1/pods": lambda: _list([_pod(builders.CUSTOMER), _pod(builders.SUMMARY)]),
             "/api/v1/namespaces/yaobank-customer/pods": lambda: _list([_pod(builders.CUSTOMER)]),
             "/api/v1/namespaces/yaobank-summary/pods": lambda: _list([_pod(builders.SUMMARY)]),
-            "/api/v1/namespaces/yaobank-customer/services/customer": lambda: _service("Cluster", 30180),
-            "/api/v1/namespaces/yaobank-customer/services/customer-local": lambda: _service("Local", 30181),
-            "/apis/discovery.k8s.io/v1/namespaces/yaobank-customer/endpointslices": lambda: _list([_slice()]),
+            "/api/v1/services": lambda: _list(_service(*item) for item in SERVICES),
+            "/apis/discovery.k8s.io/v1/endpointslices": lambda: _list(_slice(name) for name, _, _ in SERVICES),
             "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes": lambda: {
                 "endpoints": [{"addresses": ["172.18.0.2"]}],
                 "ports": [{"port": 6443}],
@@ -159,7 +159,7 @@ class Probe(probing.Session):
 def observe(api: client.Client, known: facts.Facts) -> tuple[proof.InForce, ...]:
     """What the fake cluster's nodes have in force."""
     assert isinstance(api, Api)
-    asked = frozenset(destination.node_port for destination in known.destinations)
+    asked = frozenset(destination.node_port for destination in known.destinations if destination.node_port)
     none: frozenset[int] = frozenset()
     return tuple(
         proof.InForce(
@@ -203,14 +203,20 @@ def _pod(pod: facts.Pod) -> client.Object:
     }
 
 
-def _service(policy: str, node_port: int) -> client.Object:
-    ports = [{"name": "http", "port": 80, "nodePort": node_port}]
-    return {"spec": {"clusterIP": "10.96.64.51", "externalTrafficPolicy": policy, "ports": ports}}
+def _service(name: str, policy: str, node_port: int) -> client.Object:
+    port = {"name": "http", "port": 80, **({"nodePort": node_port} if node_port else {})}
+    spec = {"clusterIP": "10.96.64.51", "externalTrafficPolicy": policy, "ports": [port]}
+    return {"metadata": {"namespace": "yaobank-customer", "name": name}, "spec": spec}
 
 
-def _slice() -> client.Object:
+def _slice(service: str) -> client.Object:
     endpoint = {"addresses": ["10.244.162.134"], "conditions": {"ready": True}, "targetRef": {"name": "customer-1"}}
-    return {"endpoints": [endpoint], "ports": [{"name": "http", "port": 80}]}
+    labels = {"kubernetes.io/service-name": service}
+    return {
+        "metadata": {"namespace": "yaobank-customer", "name": f"{service}-1", "labels": labels},
+        "endpoints": [endpoint],
+        "ports": [{"name": "http", "port": 80}],
+    }
 
 
 def tokens_in(log: Sequence[str]) -> list[str]:

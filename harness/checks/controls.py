@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.checks import scene, source_ip
+from harness.checks import sampling, scene, source_ip
 from harness.core import errors, waiting
 from harness.kube import client, conditions, logs
 from harness.model import cells, facts, matrix, records, words
@@ -52,9 +52,18 @@ def with_controls(rows: Iterable[matrix.Row]) -> tuple[matrix.Row, ...]:
 
 
 def check(
-    place: scene.Scene, phase: words.Phase, known: facts.Facts, *, samples: int, rows: Sequence[matrix.Row]
+    place: scene.Scene,
+    phase: words.Phase,
+    known: facts.Facts,
+    *,
+    samples: int,
+    rows: Sequence[matrix.Row],
+    tell: sampling.Tell = lambda _done, _all: None,
+    clock: waiting.Clock = waiting.REAL,
 ) -> tuple[source_ip.Checked, tuple[records.Control, ...]]:
     """Sample these rows and the controls' own, and say of every control whether it held.
+
+    ``tell`` hears of progress, and ``clock`` is what samples are paced by.
 
     Raises:
         CapabilityMissing: Nothing of it can be expected here.
@@ -62,7 +71,8 @@ def check(
         ProbeError: A probe failed.
     """
     before = read(place.api)
-    checked = source_ip.check(place, phase, known, samples=samples, rows=with_controls(rows))
+    wanted = with_controls(rows)
+    checked = source_ip.check(place, phase, known, samples=samples, rows=wanted, tell=tell, clock=clock)
     require_any(rows, checked)
     asked = answered_by_customer(checked.verdicts)
     grown = _await(place.api, before, asked)

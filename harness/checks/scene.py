@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core import timeouts
-from harness.kube import client, inventory, manifests
-from harness.model import facts
+from harness.kube import client, inventory, manifests, placing
+from harness.model import facts, matrix, words
 from harness.probing import client as probing
 from harness.probing import clients as places
 from harness.witness import witnesses
@@ -22,6 +23,7 @@ class Scene:
         who: That client, with the address that its sockets have.
         witnesses: Who watches while samples are taken.
         clients: Agents at other places, by client.
+        wanted: The Services that are dialled.
         gateway: The address of the machine that hosts the nodes, if it is known.
         patience: How long things may take on this cluster.
     """
@@ -31,6 +33,7 @@ class Scene:
     who: facts.Client
     witnesses: tuple[witnesses.Witness, ...]
     clients: places.Clients
+    wanted: tuple[inventory.Wanted, ...] = inventory.CUSTOMER
     gateway: facts.Address | None = None
     patience: timeouts.Timeouts = timeouts.DEFAULT
 
@@ -40,16 +43,35 @@ class Scene:
 
     def facts(self) -> facts.Facts:
         """The cluster as it is now; raises ApiError and ParseError."""
-        return inventory.read(self.api, who=self.who, gateway=self.gateway)
+        return inventory.read(self.api, who=self.who, gateway=self.gateway, wanted=self.wanted)
 
 
-def deploy_yaobank(api: client.Client, *, timeout_s: float) -> None:
-    """Apply yaobank and wait until all of it is available.
+def wanted_for(rows: Sequence[matrix.Row]) -> tuple[inventory.Wanted, ...]:
+    """The Services that these rows dial: customer's, and the echo servers' unless an outsider's HTTP is all. Pure."""
+    return (*inventory.CUSTOMER, *inventory.ECHO) if needs_echo(rows) else inventory.CUSTOMER
+
+
+def needs_echo(rows: Sequence[matrix.Row]) -> bool:
+    """Whether these rows dial an echo server, or from one of the pods that come with them. Pure."""
+    return any(
+        row.host_backend
+        or row.protocol is not words.Protocol.HTTP
+        or row.standing.client in (words.ClientKind.POD, words.ClientKind.HOST)
+        for row in rows
+    )
+
+
+def deploy(api: client.Client, rows: Sequence[matrix.Row], *, timeout_s: float) -> None:
+    """Apply what these rows dial and dial from, and wait until all of it is available.
 
     Raises:
         ApiError: The API refused.
-        WaitTimeout: A Deployment did not become available.
+        ParseError: No node is fit for the echo servers.
+        WaitTimeout: A workload did not become available.
     """
     objects = manifests.load(manifests.YAOBANK)
+    if needs_echo(rows):
+        host_name = placing.backend_node(api.items("/api/v1/nodes"))
+        objects += placing.placed(manifests.load(manifests.ECHO), host_name)
     manifests.apply(api, objects)
-    manifests.wait_for_deployments(api, objects, timeout_s=timeout_s)
+    manifests.wait_for_workloads(api, objects, timeout_s=timeout_s)

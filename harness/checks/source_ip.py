@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.checks import scene
-from harness.core import errors
+from harness.checks import sampling, scene
+from harness.core import errors, waiting
 from harness.model import cells, facts, matrix, words
 from harness.oracle import judge, predictions
-from harness.probing import client as probing
 from harness.witness import witnesses
 from harness.witness.witnesses import Question
 
@@ -36,12 +33,18 @@ class Checked:
 
 
 def check(
-    place: scene.Scene, phase: words.Phase, known: facts.Facts, *, samples: int, rows: Sequence[matrix.Row]
+    place: scene.Scene,
+    phase: words.Phase,
+    known: facts.Facts,
+    *,
+    samples: int,
+    rows: Sequence[matrix.Row],
+    tell: sampling.Tell = lambda _done, _all: None,
+    clock: waiting.Clock = waiting.REAL,
 ) -> Checked:
     """Sample these rows of the matrix in a phase and judge them.
 
-    All clients dial side by side, and each of them all of its cells, so that a phase does not take the sum of its
-    time limits.
+    All clients dial side by side, as ``sampling`` bounds it, so that a phase does not take the sum of its time limits.
 
     Args:
         place: The cluster, its clients and its witnesses.
@@ -49,10 +52,12 @@ def check(
         known: The facts of this phase.
         samples: How many samples a cell gets; at least one.
         rows: What of the matrix to sample.
+        tell: Hears how many samples of how many have been taken.
+        clock: Time, by which samples are paced.
 
     Raises:
         CapabilityMissing: Nothing of it can be expected here.
-        ApiError: A log could not be read.
+        ApiError: A log could not be read, or a probe could not be started.
         ProbeError: A probe failed.
     """
     try:
@@ -61,7 +66,8 @@ def check(
         raise errors.CapabilityMissing("prediction", str(error)) from error
     planned = [cell for cell, _ in plan.planned]
     with witnesses.all_watching(place.witnesses, known, planned) as watches:
-        asked = _ask(place, plan, samples)
+        sampler = sampling.Sampler(place.at, tell=tell, clock=clock)
+        asked = sampler.take(sampling.orders(plan, samples, place.patience))
         taken = _samples(asked, watches)
         rewrites = _rewrites(asked, watches)
     watching = {cell.name: frozenset(kind for kind, watch in watches if watch.covers(cell)) for cell in planned}
@@ -70,37 +76,6 @@ def check(
         verdicts=tuple(dataclasses.replace(item, rewrites=rewrites.get(item.cell.name, ())) for item in found),
         skipped=plan.skipped,
         known=known,
-    )
-
-
-def _ask(place: scene.Scene, plan: predictions.Plan, samples: int) -> list[Question]:
-    by_client: dict[facts.Client, list[tuple[cells.Cell, probing.Dial]]] = {}
-    for cell, expected in plan.planned:
-        by_client.setdefault(cell.client, []).append((cell, _dial(place, cell, expected, samples)))
-    diallers = {client: place.at(client) for client in by_client}
-    with concurrent.futures.ThreadPoolExecutor(len(by_client)) as pool:
-        parts = pool.map(lambda item: _dialled(diallers[item[0]], item[1]), by_client.items())
-        return [question for part in parts for question in part]
-
-
-def _dialled(dialler: probing.Dialler, wanted: Sequence[tuple[cells.Cell, probing.Dial]]) -> list[Question]:
-    replies = probing.dial_all(dialler, [dial for _, dial in wanted])
-    return [
-        Question(cell=cell, token=token, reply=reply)
-        for (cell, _), found in zip(wanted, replies, strict=True)
-        for token, reply in found.items()
-    ]
-
-
-def _dial(place: scene.Scene, cell: cells.Cell, expected: cells.Expectation, samples: int) -> probing.Dial:
-    patience = place.patience
-    address, port = cell.path.dialled
-    return probing.Dial(
-        address=address,
-        port=port,
-        protocol=cell.destination.protocol,
-        tokens=tuple(str(uuid.uuid4()) for _ in range(samples)),
-        timeout_s=patience.unanswered_s if isinstance(expected, cells.NoAnswer) else patience.probe_s,
     )
 
 

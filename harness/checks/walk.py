@@ -19,6 +19,8 @@ from harness.model import cells, matrix, records, words
 log = logging.getLogger("harness.walk")
 
 Tell = Callable[[str], None]
+# A phase with fewer samples is through before a line about it is read.
+_WORTH_TELLING, _PARTS = 500, 5
 
 
 class Walk:
@@ -64,6 +66,11 @@ class Walk:
         """The phases so far, in their order."""
         return tuple(self._done.values())
 
+    @property
+    def rows(self) -> tuple[matrix.Row, ...]:
+        """What of the matrix is sampled."""
+        return self._rows
+
     def reach(self, phase: words.Phase) -> records.PhaseRecord:
         """The record of a phase; it and those before it are run if they have not been yet.
 
@@ -87,7 +94,10 @@ class Walk:
         settled = convergence.settle(self._place, phase, observe=self._observe, clock=self._clock)
         known = self._place.facts()
         self._tell(f"{phase.value}: {settled.trouble or proof.text(settled.found)}; {self._samples} samples a cell")
-        checked, held = controls.check(self._place, phase, known, samples=self._samples, rows=self._rows)
+        progress = _Progress(phase, self._tell)
+        checked, held = controls.check(
+            self._place, phase, known, samples=self._samples, rows=self._rows, tell=progress, clock=self._clock
+        )
         return records.PhaseRecord(
             phase=phase,
             proof={state.node: state.summary for state in settled.found},
@@ -128,6 +138,22 @@ def unfinished(phase: words.Phase) -> records.PhaseRecord:
         trouble="begun and not finished",
         verdicts=(),
     )
+
+
+class _Progress:
+    """Tells how far a phase is, at every fifth of it: enough to follow, and not one line a sample."""
+
+    def __init__(self, phase: words.Phase, tell: Tell) -> None:
+        self._phase = phase
+        self._tell = tell
+        self._told = 0
+
+    def __call__(self, done: int, of: int) -> None:
+        """Hear of samples taken."""
+        part = done * _PARTS // of
+        if part > self._told and of >= _WORTH_TELLING:
+            self._told = part
+            self._tell(f"{self._phase.value}: {done:,} of {of:,} samples")
 
 
 def declared(installation: Mapping[str, object]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from harness.checks import scene
 from harness.clusters import witnessing
 from harness.core import timeouts
 from harness.kube import client
-from harness.model import facts
+from harness.model import facts, matrix
 from harness.probing import client as probing
-from harness.probing import clients, runners
+from harness.probing import clients, opening, runners
 
 
 def _not_measured() -> float | None:
@@ -32,6 +32,7 @@ class Cluster:
         runner: Where the external client is.
         who: That client and the address of its sockets.
         gateway: The address of the machine that hosts the nodes, if it is known.
+        gateway_runner: Where that machine is; None if there is no way to it.
         missing: What it cannot do, by capability (``ebpf``), with the reason; a check that needs it is skipped.
         patience: How long things may take on it.
         disposable: Whether it goes away after the run, so that nothing has to be put back.
@@ -46,6 +47,7 @@ class Cluster:
     who: facts.Client
     context: str | None = None
     gateway: facts.Address | None = None
+    gateway_runner: runners.Runner | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
     patience: timeouts.Timeouts = timeouts.DEFAULT
     disposable: bool = False
@@ -54,21 +56,23 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def staged(cluster: Cluster) -> Iterator[scene.Scene]:
-    """The scene that checks play on, with a probe that runs until the block ends.
+def staged(cluster: Cluster, rows: Sequence[matrix.Row] = matrix.WALKTHROUGH) -> Iterator[scene.Scene]:
+    """The scene on which these rows are checked, with a probe that runs until the block ends.
 
     Raises:
         UsageError: The kubeconfig can't be used.
         ProbeError: The probe did not start at the client's place.
     """
     api = client.connect(cluster.kubeconfig, cluster.context)
-    with contextlib.closing(api), probing.running(cluster.runner) as probe:
+    opener = opening.Opener(api=api, gateway=cluster.gateway_runner)
+    with contextlib.closing(api), probing.running(cluster.runner) as probe, clients.Clients(opener) as others:
         yield scene.Scene(
             api=api,
             probe=probe,
             who=cluster.who,
             witnesses=witnessing.all_of(api),
-            clients=clients.Clients(clients.nobody),
+            clients=others,
+            wanted=scene.wanted_for(rows),
             gateway=cluster.gateway,
             patience=cluster.patience,
         )

@@ -62,6 +62,7 @@ def from_state(lab: state.LabState, *, up_s: float | None = None) -> cluster.Clu
         runner=client_runner(lab),
         who=facts.Client(kind=words.ClientKind.EXTERNAL, address=ipaddress.ip_address(lab.client)),
         gateway=plan.GATEWAY,
+        gateway_runner=runners.Runner(prefix=_entering(lab, plan.BRIDGE), python=sys.executable),
         missing=missing(lab),
         patience=_PATIENCE,
         disposable=True,

@@ -136,12 +136,18 @@ def started(options: selection.Options, *, say: Say) -> Iterator[Run]:
     if options.report_dir is not None:
         files.prepare(options.report_dir)
     now = _now()
-    with selection.opened(options, say=say) as found, cluster.staged(found) as place:
+    with selection.opened(options, say=say) as found, cluster.staged(found, options.rows) as place:
         timings = {f"{found.provider} up": found.up_s} if found.up_s is not None else {}
         began = time.monotonic()
-        scene.deploy_yaobank(place.api, timeout_s=found.patience.rollout_s)
+        scene.deploy(place.api, options.rows, timeout_s=found.patience.rollout_s)
         timings["yaobank ready"] = round(time.monotonic() - began, 3)
-        steps = walk.Walk(place, samples=options.samples, tell=say, on_red=_collecting(place, options, say))
+        steps = walk.Walk(
+            place,
+            samples=options.samples,
+            rows=options.rows,
+            tell=say,
+            on_red=_collecting(place, options, say),
+        )
         with _watched(found, place, say), _restored(found, steps):
             yield Run(
                 cluster=found,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.clusters import cluster
 from harness.core import errors
+from harness.model import matrix, named
 
 PROVIDERS = ("auto", "lab", "kind", "existing")
 DEFAULT_SAMPLES = 20
@@ -22,12 +23,14 @@ class Options:
     Attributes:
         cluster: One of ``PROVIDERS``.
         samples: Samples a cell.
+        cells: What of the matrix to sample: ``all``, ``walkthrough``, or names and patterns with commas between.
         report_dir: Where the report's files go; None writes none.
         keep: Whether the cluster stays after the run.
     """
 
     cluster: str = "auto"
     samples: int = DEFAULT_SAMPLES
+    cells: str = "walkthrough"
     report_dir: Path | None = None
     keep: bool = False
 
@@ -38,6 +41,16 @@ class Options:
             raise errors.UsageError(f"--samples {self.samples}: 1 to {MOST_SAMPLES}")
         if self.report_dir is not None and self.report_dir.exists() and not self.report_dir.is_dir():
             raise errors.UsageError(f"--report-dir {self.report_dir}: not a directory")
+        # A name that nobody knows is found out before a cluster is started.
+        _ = self.rows
+
+    @property
+    def rows(self) -> tuple[matrix.Row, ...]:
+        """The rows that ``cells`` names; raises UsageError for a name that names none."""
+        try:
+            return named.rows(self.cells)
+        except KeyError as error:
+            raise errors.UsageError(f"--cells: no cell {error.args[0]!r}; sourceip plan lists them") from None
 
 
 def require_built(provider: str) -> None:

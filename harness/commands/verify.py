@@ -28,6 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="samples a cell (default: %(default)s)",
     )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--cells",
+        default="walkthrough",
+        metavar="all|walkthrough|NAME[,NAME...]",
+        help="cells by name or pattern, as sourceip plan prints them (default: %(default)s)",
+    )
+    which.add_argument(
+        "--matrix", dest="cells", action="store_const", const="all", help="all cells; short for --cells all"
+    )
     parser.add_argument("--report-dir", type=Path, metavar="DIR", help="write run.json and junit.xml there")
     parser.add_argument("--keep", action="store_true", help="leave the cluster up afterwards")
 
@@ -40,7 +50,13 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         HarnessError: Nothing could be measured; the command line knows what to print.
     """
-    options = selection.Options(cluster=args.cluster, samples=args.samples, report_dir=args.report_dir, keep=args.keep)
+    options = selection.Options(
+        cluster=args.cluster,
+        samples=args.samples,
+        cells=args.cells,
+        report_dir=args.report_dir,
+        keep=args.keep,
+    )
     with runs.terminable():
         return _run(options, process_started()).outcome.exit_code
 

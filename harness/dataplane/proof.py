@@ -67,7 +67,7 @@ class InForce:
 
 def observe(api: client.Client, known: facts.Facts) -> tuple[InForce, ...]:
     """Ask every node, side by side; a node that can't be asked says so in its own entry."""
-    ports = frozenset(destination.node_port for destination in known.destinations)
+    ports = frozenset(destination.node_port for destination in known.destinations if destination.node_port)
     agents = _agents(api)
     with concurrent.futures.ThreadPoolExecutor(min(len(known.nodes), 8) or 1) as pool:
         return tuple(pool.map(lambda node: _ask(api, node, agents, ports), known.nodes))

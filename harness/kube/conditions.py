@@ -30,18 +30,26 @@ def deployment_is_available(obj: Object) -> bool:
 def daemon_set_is_available(obj: Object) -> bool:
     """Its controller has placed it, and it is available and of the current template on every node that it wants."""
     status = obj.get("status", {})
-    wanted = status.get("desiredNumberScheduled", 0)
+    wanted: int = status.get("desiredNumberScheduled", 0)
     counts = [status.get(name, 0) for name in ("updatedNumberScheduled", "numberAvailable")]
     return is_current(obj) and wanted > 0 and counts == [wanted] * 2
 
 
+def node_is_ready(obj: Object) -> bool:
+    """The node's kubelet says that it is ready."""
+    return _is_true(obj, "Ready")
+
+
 def pod_is_ready(obj: Object) -> bool:
     """The pod runs, is ready and is not being deleted."""
-    conditions = obj.get("status", {}).get("conditions") or ()
-    ready = any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
-    return ready and "deletionTimestamp" not in obj["metadata"]
+    return _is_true(obj, "Ready") and "deletionTimestamp" not in obj["metadata"]
 
 
 def pod_is_running(obj: Object) -> bool:
     """The pod runs and is not being deleted, ready or not."""
     return obj.get("status", {}).get("phase") == "Running" and "deletionTimestamp" not in obj["metadata"]
+
+
+def _is_true(obj: Object, condition: str) -> bool:
+    found = obj.get("status", {}).get("conditions") or ()
+    return any(item["type"] == condition and item["status"] == "True" for item in found)

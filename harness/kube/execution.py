@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 from harness.core import errors, process
 from harness.kube import client
 
-_STDOUT, _STDERR, _ERROR = 1, 2, 3
+STDIN, STDOUT, STDERR, ERROR = 0, 1, 2, 3
 _PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
 
 
@@ -38,32 +38,34 @@ def run(
         CommandError: The program failed (with ``check``).
         CommandTimeout: It did not end in time.
     """
-    path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/exec"
-    params = [("container", container), ("stdout", "true"), ("stderr", "true"), *(("command", word) for word in argv)]
+    url = url_of(api, namespace=namespace, pod=pod, container=container, argv=argv)
     place = ("exec", "-n", namespace, pod, "--", *argv)
-    channels: dict[int, bytes] = {_STDOUT: b"", _STDERR: b"", _ERROR: b""}
-    with _translated(place, channels, timeout_s):
-        for channel, data in _messages(api, api.url(path, params), time.monotonic() + timeout_s):
+    channels: dict[int, bytes] = {STDOUT: b"", STDERR: b"", ERROR: b""}
+    with _collected(place, channels, timeout_s):
+        for channel, data in _messages(api, url, time.monotonic() + timeout_s):
             channels[channel] = channels.get(channel, b"") + data
-    code = exit_code(channels[_ERROR])
+    code = exit_code(channels[ERROR])
     if check and code != 0:
-        raise errors.CommandError(place, code, _text(channels[_STDOUT]), _text(channels[_STDERR]))
-    return process.Completed(argv=tuple(argv), returncode=code, stdout=channels[_STDOUT], stderr=channels[_STDERR])
+        raise errors.CommandError(place, code, _text(channels[STDOUT]), _text(channels[STDERR]))
+    return process.Completed(argv=tuple(argv), returncode=code, stdout=channels[STDOUT], stderr=channels[STDERR])
+
+
+def url_of(
+    api: client.Client, *, namespace: str, pod: str, container: str, argv: Sequence[str], stdin: bool = False
+) -> str:
+    """The address of an exec, which carries the whole command."""
+    streams = [("stdin", "true")] if stdin else []
+    streams += [("stdout", "true"), ("stderr", "true")]
+    words = [("command", word) for word in argv]
+    path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/exec"
+    return api.url(path, [("container", container), *streams, *words])
 
 
 def _messages(api: client.Client, url: str, deadline: float) -> Iterator[tuple[int, bytes]]:
     """Every message of the exec, with its channel, until the server closes."""
-    # The WebSocket library is the kubernetes package's own dependency; it is loaded when it is needed.
     import websocket
 
-    socket: Any = websocket.create_connection(
-        "ws" + url.removeprefix("http"),
-        timeout=_left(deadline),
-        header=[f"{name}: {value}" for name, value in api.authorization().items()],
-        subprotocols=_PROTOCOLS,
-        sslopt=tls_options(api.configuration),
-        **_proxy(api.configuration),
-    )
+    socket = connected(api, url, _left(deadline))
     # The polite close waits for an answer; the server has said its last word, or never will.
     with contextlib.ExitStack() as stack:
         stack.callback(socket.shutdown)
@@ -74,6 +76,21 @@ def _messages(api: client.Client, url: str, deadline: float) -> Iterator[tuple[i
                 return
             if data:
                 yield data[0], data[1:]
+
+
+def connected(api: client.Client, url: str, timeout_s: float) -> Any:  # noqa: ANN401 - the library has no types
+    """A WebSocket on which an exec has begun; raises what the library and the sockets below it raise."""
+    # The WebSocket library is the kubernetes package's own dependency; it is loaded when it is needed.
+    import websocket
+
+    return websocket.create_connection(
+        "ws" + url.removeprefix("http"),
+        timeout=timeout_s,
+        header=[f"{name}: {value}" for name, value in api.authorization().items()],
+        subprotocols=_PROTOCOLS,
+        sslopt=tls_options(api.configuration),
+        **_proxy(api.configuration),
+    )
 
 
 def tls_options(configuration: Any) -> dict[str, Any]:  # noqa: ANN401 - the package has no types
@@ -107,18 +124,28 @@ def _left(deadline: float) -> float:
 
 
 @contextlib.contextmanager
-def _translated(argv: Sequence[str], channels: dict[int, bytes], timeout_s: float) -> Iterator[None]:
-    """Turn what the WebSocket library and the sockets below it raise into the harness's own errors."""
+def _collected(argv: Sequence[str], channels: dict[int, bytes], timeout_s: float) -> Iterator[None]:
+    """Turn a time limit into an error that has all that was said until then, and everything else as ``translated``."""
+    try:
+        with translated(" ".join(argv)):
+            yield
+    except TimeoutError as error:
+        raise errors.CommandTimeout(argv, timeout_s, _text(channels[STDOUT]), _text(channels[STDERR])) from error
+
+
+@contextlib.contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn what the WebSocket library and its sockets raise into ApiError, and a time limit into TimeoutError."""
     import websocket
 
     try:
         yield
     except (websocket.WebSocketTimeoutException, TimeoutError) as error:
-        raise errors.CommandTimeout(argv, timeout_s, _text(channels[_STDOUT]), _text(channels[_STDERR])) from error
+        raise TimeoutError(what) from error
     except websocket.WebSocketBadStatusException as error:
         raise client.failure(error.status_code, bytes(error.resp_body or b"")) from error
     except (websocket.WebSocketException, OSError) as error:
-        raise errors.ApiError(0, "Unreachable", f"{' '.join(argv)}: {error}") from error
+        raise errors.ApiError(0, "Unreachable", f"{what}: {error}") from error
 
 
 def exit_code(status: bytes) -> int:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.core import errors
-from harness.kube import client, conditions
+from harness.kube import client, conditions, placing
 from harness.model import facts, words
 
 _TUNNELS = ("projectcalico.org/IPv4VXLANTunnelAddr", "projectcalico.org/IPv4IPIPTunnelAddr")
 INSTALLATION = "/apis/operator.tigera.io/v1/installations/default"
+
+
+FELIX = "/apis/crd.projectcalico.org/v1/felixconfigurations/default"
+
+
+CLIENTS = f"{placing.PART_OF}=sourceip,{placing.ROLE}=client"
+"""The label selector of the pods that are there to dial from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,32 +31,76 @@ class Wanted:
     protocol: words.Protocol = words.Protocol.HTTP
 
 
-CUSTOMER = (
-    Wanted(namespace="yaobank-customer", service="customer"),
-    Wanted(namespace="yaobank-customer", service="customer-local"),
+CUSTOMER = tuple(
+    Wanted(namespace="yaobank-customer", service=name) for name in ("customer", "customer-local", "customer-internal")
 )
+# An echo server in a host's network speaks HTTP too; in a pod it is customer that does.
+ECHO = tuple(
+    Wanted(namespace="echo", service=name, protocol=protocol)
+    for name in ("echo", "echo-local", "echo-internal", "echohost", "echohost-local", "echohost-internal")
+    for protocol in words.Protocol
+    if name.startswith("echohost") or protocol is not words.Protocol.HTTP
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Listed:
+    """The collections that destinations are made from, each read once."""
+
+    services: Mapping[tuple[str, str], client.Object]
+    slices: Mapping[tuple[str, str], Sequence[client.Object]]
+    pods: Mapping[tuple[str, str], facts.Pod]
 
 
 def read(
     api: client.Client, *, who: facts.Client, gateway: facts.Address | None = None, wanted: Sequence[Wanted] = CUSTOMER
 ) -> facts.Facts:
-    """All facts of this moment.
+    """All facts of this moment; each collection is read once, however many Services are wanted.
 
     Raises:
-        ApiError: The API refused.
+        ApiError: The API refused, or a wanted Service is not there (reason ``NotFound``).
         ParseError: An object lacks what it must have, such as a node without an InternalIP.
     """
-    pods = [pod_from(item) for item in api.items("/api/v1/pods") if _has_address(item)]
-    destinations = tuple(_destination(api, item) for item in wanted)
+    items = [item for item in api.items("/api/v1/pods") if _has_address(item)]
+    listed = _listed(api, items)
+    destinations = tuple(_destination(listed, item) for item in wanted)
     backends = {pod for destination in destinations for pod in destination.backends}
+    balancing = (api.find(FELIX) or {}).get("spec") or {}
     return facts.Facts(
         nodes=tuple(node_from(item) for item in api.items("/api/v1/nodes")),
         destinations=destinations,
         client=who,
         overlay=overlay_from(api.get(INSTALLATION)),
-        other_pods=tuple(pod for pod in pods if pod not in backends),
+        other_pods=tuple(pod for pod in map(pod_from, items) if pod not in backends),
+        clients=tuple(pod_from(item) for item in items if is_client(item)),
         gateway=gateway,
+        dsr=balancing.get("bpfExternalServiceMode") == "DSR",
+        connect_time=connect_time_from(balancing.get("bpfConnectTimeLoadBalancing")),
+        host_nat=balancing.get("bpfHostNetworkedNATWithoutCTLB") != "Disabled",
     )
+
+
+def is_client(item: client.Object) -> bool:
+    """Whether a pod is there to dial from, and ready to."""
+    labels = item["metadata"].get("labels") or {}
+    ours = labels.get(placing.PART_OF) == "sourceip" and labels.get(placing.ROLE) == "client"
+    return ours and _has_address(item) and conditions.pod_is_ready(item)
+
+
+def _listed(api: client.Client, pods: Sequence[client.Object]) -> _Listed:
+    slices: dict[tuple[str, str], list[client.Object]] = {}
+    for item in api.items("/apis/discovery.k8s.io/v1/endpointslices"):
+        owner = (item["metadata"].get("labels") or {}).get("kubernetes.io/service-name", "")
+        slices.setdefault((item["metadata"]["namespace"], owner), []).append(item)
+    return _Listed(
+        services={_key(item): item for item in api.items("/api/v1/services")},
+        slices=slices,
+        pods={_key(item): pod_from(item) for item in pods if conditions.pod_is_ready(item)},
+    )
+
+
+def _key(item: client.Object) -> tuple[str, str]:
+    return item["metadata"]["namespace"], item["metadata"]["name"]
 
 
 def node_from(item: client.Object) -> facts.Node:
@@ -91,37 +142,64 @@ def overlay_from(installation: client.Object) -> str:
     raise errors.ParseError("Installation/default names no IPv4 pool with an encapsulation")
 
 
-def _destination(api: client.Client, wanted: Wanted) -> facts.Destination:
-    service = api.get(f"/api/v1/namespaces/{wanted.namespace}/services/{wanted.service}")
-    spec = service["spec"]
-    port = (spec.get("ports") or [{}])[0]
-    if not port.get("nodePort"):
-        raise errors.ParseError(f"Service {wanted.namespace}/{wanted.service} has no NodePort")
+def connect_time_from(value: str | None) -> words.ConnectTime:
+    """What is translated at the socket call; TCP is Calico's default. Raises ParseError."""
+    try:
+        return words.ConnectTime(value or words.ConnectTime.TCP.value)
+    except ValueError as error:
+        raise errors.ParseError(f"FelixConfiguration/default: bpfConnectTimeLoadBalancing {value!r}") from error
+
+
+def _destination(listed: _Listed, wanted: Wanted) -> facts.Destination:
+    name = wanted.namespace, wanted.service
+    if name not in listed.services:
+        raise errors.ApiError(404, "NotFound", f"no Service {wanted.namespace}/{wanted.service}")
+    spec = listed.services[name]["spec"]
+    port = _port(spec, wanted)
+    slices = listed.slices.get(name, ())
     cluster_ip = spec.get("clusterIP") or "None"
     return facts.Destination(
         namespace=wanted.namespace,
         service=wanted.service,
-        node_port=port["nodePort"],
+        node_port=port.get("nodePort") or 0,
         policy=words.Policy(spec.get("externalTrafficPolicy") or "Cluster"),
         protocol=wanted.protocol,
         cluster_ip=_address(cluster_ip) if cluster_ip != "None" else None,
-        backends=_backends(api, wanted),
+        backends=_backends(slices, listed.pods),
+        port=port["port"],
+        target_port=_target_port(port, slices),
+        internal_policy=words.Policy(spec.get("internalTrafficPolicy") or "Cluster"),
     )
 
 
-def _backends(api: client.Client, wanted: Wanted) -> tuple[facts.Pod, ...]:
-    slices = api.items(
-        f"/apis/discovery.k8s.io/v1/namespaces/{wanted.namespace}/endpointslices",
-        {"labelSelector": f"kubernetes.io/service-name={wanted.service}"},
-    )
+def _port(spec: client.Object, wanted: Wanted) -> client.Object:
+    """The Service's first port of the transport that the samples need; raises ParseError."""
+    transport = "TCP" if wanted.protocol in (words.Protocol.HTTP, words.Protocol.TCP) else "UDP"
+    for port in spec.get("ports") or ():
+        if (port.get("protocol") or "TCP") == transport:
+            found: client.Object = port
+            return found
+    raise errors.ParseError(f"Service {wanted.namespace}/{wanted.service} has no {transport} port")
+
+
+def _target_port(port: client.Object, slices: Sequence[client.Object]) -> int:
+    """Where the backends listen, as the slices resolve it; before there is a slice, what the Service says."""
+    for item in slices:
+        for entry in item.get("ports") or ():
+            if (entry.get("name") or "") == (port.get("name") or "") and entry.get("port"):
+                return int(entry["port"])
+    target = port.get("targetPort")
+    return target if isinstance(target, int) else int(port["port"])
+
+
+def _backends(slices: Sequence[client.Object], pods: Mapping[tuple[str, str], facts.Pod]) -> tuple[facts.Pod, ...]:
     names = {
-        endpoint["targetRef"]["name"]
+        (item["metadata"]["namespace"], endpoint["targetRef"]["name"])
         for item in slices
         for endpoint in item.get("endpoints") or ()
         if (endpoint.get("conditions") or {}).get("ready") is not False and endpoint.get("targetRef")
     }
-    pods = [item for item in api.items(f"/api/v1/namespaces/{wanted.namespace}/pods") if _has_address(item)]
-    return tuple(pod_from(item) for item in pods if item["metadata"]["name"] in names and conditions.pod_is_ready(item))
+    return tuple(pod for name, pod in pods.items() if name in names)
 
 
 def _has_address(item: client.Object) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
@@ -12,6 +13,11 @@ from harness.kube import client, conditions
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 YAOBANK = MANIFESTS / "yaobank" / "yaobank.yaml"
+ECHO = MANIFESTS / "echo" / "echo.yaml"
+
+_AVAILABLE: Mapping[str, Callable[[conditions.Object], bool]] = MappingProxyType(
+    {"Deployment": conditions.deployment_is_available, "DaemonSet": conditions.daemon_set_is_available}
+)
 
 
 def load(path: Path) -> tuple[client.Object, ...]:
@@ -51,18 +57,18 @@ def apply(api: client.Client, objects: Sequence[client.Object]) -> None:
         api.apply(item)
 
 
-def wait_for_deployments(api: client.Client, objects: Sequence[client.Object], *, timeout_s: float) -> None:
-    """Wait until every Deployment among these objects is available.
+def wait_for_workloads(api: client.Client, objects: Sequence[client.Object], *, timeout_s: float) -> None:
+    """Wait until every Deployment and DaemonSet among these objects is available.
 
     Raises:
         WaitTimeout: One was not, and its last status is in the text.
     """
-    paths = [api.path_of(item) for item in objects if item["kind"] == "Deployment"]
+    wanted = {api.path_of(item): _AVAILABLE[item["kind"]] for item in objects if item["kind"] in _AVAILABLE}
 
     def observe() -> dict[str, client.Object]:
-        return {path: api.get(path) for path in paths}
+        return {path: api.get(path) for path in wanted}
 
     def available(found: dict[str, client.Object]) -> bool:
-        return all(conditions.deployment_is_available(item) for item in found.values())
+        return all(wanted[path](item) for path, item in found.items())
 
-    waiting.wait_until(observe, available, what="every deployment available", timeout_s=timeout_s)
+    waiting.wait_until(observe, available, what="every workload available", timeout_s=timeout_s)

@@ -8,8 +8,10 @@ cell, add a row to one of the tables here.
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
+from types import MappingProxyType
 
 from harness.model import words
 
@@ -118,6 +120,11 @@ ROWS = tuple(
     if not (host_backend and standing.place is Place.ITSELF)
 )
 
+
+def _of(wanted: Callable[[Standing], bool]) -> tuple[Row, ...]:
+    return tuple(row for row in ROWS if wanted(row.standing))
+
+
 # What the original walk-through shows: an external client calls customer's NodePort through every node.
 WALKTHROUGH = tuple(
     row
@@ -126,6 +133,18 @@ WALKTHROUGH = tuple(
 )
 # Of these, the ones that are answered in every phase, so that waiting for a switch does not wait for time limits.
 ANSWERING = tuple(row for row in WALKTHROUGH if row.dialled.policy is words.Policy.CLUSTER)
+
+# The matrix in parts that each say one thing about a cluster; every row is in exactly one.
+GROUPS: Mapping[str, tuple[Row, ...]] = MappingProxyType(
+    {
+        "external": _of(lambda standing: standing.client is words.ClientKind.EXTERNAL),
+        "gateway": _of(lambda standing: standing.client is words.ClientKind.GATEWAY),
+        "pods": _of(lambda standing: standing in THROUGH_A_NODE and standing.client is words.ClientKind.POD),
+        "host-network": _of(lambda standing: standing in THROUGH_A_NODE and standing.client is words.ClientKind.HOST),
+        "hairpin": _of(lambda standing: standing in HAIRPIN),
+        "direct": _of(lambda standing: standing in DIRECTLY),
+    }
+)
 
 NOT_PLANNED = {
     "external or gateway -> ClusterIP or pod address": "no route leads there from outside the cluster",

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -61,10 +62,37 @@ HAIRPIN: Mapping[str, str] = MappingProxyType(
 
 NAMES: Mapping[str, str] = MappingProxyType({**CALICO, **TUTORIAL, **HAIRPIN})
 
+_SETS: Mapping[str, tuple[matrix.Row, ...]] = MappingProxyType({"all": matrix.ROWS, "walkthrough": matrix.WALKTHROUGH})
+
 
 def row(name: str) -> matrix.Row:
     """The row of that name, which is its own or one of these; KeyError if there is none."""
     return matrix.row(NAMES.get(name, name))
+
+
+def rows(text: str) -> tuple[matrix.Row, ...]:
+    """The rows that a list of words names, each once and in the matrix's order; KeyError with a word that names none.
+
+    Args:
+        text: ``all``, ``walkthrough``, names of rows, names of these tables, and patterns (``*``, ``?``, ``[...]``) of
+            either, with commas between.
+    """
+    chosen = {row.name for word in text.split(",") for row in _named_by(word.strip())}
+    return tuple(row for row in matrix.ROWS if row.name in chosen)
+
+
+def _named_by(word: str) -> tuple[matrix.Row, ...]:
+    if word in _SETS:
+        return _SETS[word]
+    found = tuple(
+        row
+        for row in matrix.ROWS
+        # What a plan's first column shows is a name too: of all that is spoken there, to either backend.
+        if any(fnmatch.fnmatchcase(name, word) for name in (row.name, row.path_name, *names_of(row)))
+    )
+    if not found:
+        raise KeyError(word)
+    return found
 
 
 def names_of(row: matrix.Row) -> tuple[str, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from harness.model import cells, facts, words
+from harness.model import cells, facts, matrix, words
 
 CONTROLS = frozenset({"positive", "negative", "unreachable"})
 """The names of the controls; a phase that was sampled without one of them proves nothing."""
@@ -101,6 +101,11 @@ class PhaseRecord:
     def warnings(self) -> int:
         """How many cells differ from what was only observed, never explained."""
         return sum(bool(verdict.warnings) for verdict in self.verdicts)
+
+    def of_rows(self, rows: Iterable[matrix.Row]) -> tuple[cells.Verdict, ...]:
+        """The verdicts of these rows."""
+        chosen = set(rows)
+        return tuple(verdict for verdict in self.verdicts if verdict.cell.row in chosen)
 
     def of_policy(self, policy: words.Policy) -> tuple[cells.Verdict, ...]:
         """The verdicts of one traffic policy."""

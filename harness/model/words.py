@@ -129,6 +129,8 @@ class Silence(enum.Enum):
     REFUSED = "refused"
     RESET = "reset"
     UNREACHABLE = "unreachable"
+    DROPPED = "dropped"
+    """By the client's own kernel, which says so: EPERM for a datagram that a rule of its own node drops."""
 
 
 class Outcome(enum.Enum):

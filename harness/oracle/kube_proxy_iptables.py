@@ -26,6 +26,7 @@ POD_ADDRESS = frozenset({words.Target.POD_ADDRESS})
 CLUSTER = frozenset({words.Policy.CLUSTER})
 LOCAL = frozenset({words.Policy.LOCAL})
 TIMEOUT = frozenset({words.Silence.TIMEOUT})
+DROPPED = frozenset({words.Silence.DROPPED})
 
 _MASQUERADE = "kube-proxy iptables/proxier.go (KUBE-EXT to KUBE-MARK-MASQ), kernel nf_nat_masquerade.c; finding 1"
 _DELIVERY = "kernel: local delivery does not pass POSTROUTING; finding 1"
@@ -34,6 +35,20 @@ _POLICY = "kube-proxy iptables/proxier.go (externalTrafficPolicy Local); finding
 _ROUTE = "kernel source address selection; recorded truth table, rows podip and clusterip"
 
 RULES = (
+    Rule(
+        name="internal-local-elsewhere-own-datagram",
+        targets=CLUSTER_IP,
+        policies=LOCAL,
+        clients=HOST,
+        protocols=frozenset({words.Protocol.UDP, words.Protocol.UDP_UNCONNECTED}),
+        local=False,
+        silence=DROPPED,
+        steps_aside=True,
+        because="dropped in the node's own OUTPUT chain, which the sender of a datagram hears of as EPERM",
+        cited="kube-proxy iptables/proxier.go (internalTrafficPolicy Local without local endpoints: DROP); "
+        "kernel netfilter/core.c (NF_DROP is -EPERM to the caller), ipv4/udp.c",
+        confirmed=words.Confirmed.DOCUMENTED,
+    ),
     Rule(
         name="internal-local-elsewhere",
         targets=CLUSTER_IP,

@@ -29,6 +29,7 @@ _U = words.Confirmed.UNCONFIRMED
 
 CITED = MappingProxyType(
     {
+        "internal-local-elsewhere-own-datagram": ("inferred from kube-proxy ipvs/proxier.go; not established", _U),
         "internal-local-elsewhere": ("inferred from kube-proxy ipvs/proxier.go; not established", _U),
         "direct-itself": ("inferred: never leaves the pod", _U),
         "clusterip-itself": (_LOOP, _D),
@@ -55,12 +56,15 @@ CITED = MappingProxyType(
 
 # The kinds of silence after a forward that nobody can answer usefully: nothing says which it is.
 _NO_USE = frozenset({words.Silence.TIMEOUT, words.Silence.REFUSED, words.Silence.RESET})
+_UNSERVED = "internalTrafficPolicy Local and no backend on the client's node; which silence is not established"
 _FORWARDED = frozenset({"local-outside-elsewhere", "local-inside-elsewhere"})
 
 
 def _row(rule: rules.Rule) -> rules.Rule:
     cited, confirmed = CITED[rule.name]
     told = replace(rule, cited=cited, confirmed=confirmed)
+    if rule.name == "internal-local-elsewhere-own-datagram":
+        return replace(told, because=_UNSERVED, silence=_NO_USE | kube_proxy_iptables.DROPPED)
     if rule.name not in _FORWARDED:
         return told
     because = "forwarded without masquerading: policy Local and no backend on this node, so the answer is of no use"

@@ -19,6 +19,8 @@ _RECORDED = "kernel and Calico, not kube-proxy, as in iptables mode; matrix/nfta
 
 CITED = MappingProxyType(
     {
+        "internal-local-elsewhere-own-datagram": "kube-proxy nftables/proxier.go (no local endpoint: drop, "
+        "in the output hook too); kernel netfilter/core.c (NF_DROP is -EPERM to the caller); not measured",
         "internal-local-elsewhere": "kube-proxy nftables/proxier.go (no local endpoint: drop); not measured",
         "direct-itself": _RECORDED,
         "clusterip-itself": _HAIRPIN,

@@ -46,6 +46,8 @@ SILENCES = {
     errno.EHOSTUNREACH: "unreachable",
     errno.ENETUNREACH: "unreachable",
     errno.ETIMEDOUT: "timeout",
+    # What a datagram's sender hears when a rule of its own host drops it on its way out.
+    errno.EPERM: "dropped",
 }
 
 

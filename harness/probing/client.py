@@ -13,11 +13,11 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 from harness.core import errors, process
 from harness.model import cells, facts, words
-from harness.probing import runners
+from harness.probing import runners, transports
 
 log = logging.getLogger("harness.probing")
 
@@ -28,6 +28,7 @@ _PROTOCOLS = {
     words.Protocol.UDP_UNCONNECTED: "udp-unconnected",
 }
 _START_S = 10.0
+_ALIVE_S = 5.0
 _END_S = 5.0
 # What a whole dial may take beyond its samples' own time limits, on a busy machine.
 _SLACK_S = 20.0
@@ -75,6 +76,10 @@ class Dial:
 class Dialler(Protocol):
     """Somebody who takes samples."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still answers."""
+
     def dial(self, wanted: Dial) -> dict[str, cells.Reply]:
         """Take samples, and return what the client got for each token; raises ProbeError."""
 
@@ -82,16 +87,17 @@ class Dialler(Protocol):
 class Session:
     """One agent, running somewhere, that takes any number of dials at once. Safe to use from several threads."""
 
-    def __init__(self, child: process.Child, where: str) -> None:
-        self._child = child
+    def __init__(self, transport: transports.Transport, where: str) -> None:
+        """Talk to an agent that has been started; ``where`` names its place in messages."""
+        self._transport = transport
         self._where = where
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
         self._answers: dict[str, queue.Queue[Mapping[str, Any]]] = {"None": queue.Queue()}
         self._said: list[str] = []
         self._threads = [
-            threading.Thread(target=self._read_events, args=(child.stdout,), daemon=True),
-            threading.Thread(target=self._read_complaints, args=(child.stderr,), daemon=True),
+            threading.Thread(target=self._read_events, daemon=True),
+            threading.Thread(target=self._read_complaints, daemon=True),
         ]
         for thread in self._threads:
             thread.start()
@@ -137,19 +143,20 @@ class Session:
         name = self._send({"op": "serve", "port": port, "host": host, "identity": identity})
         return int(self._next(name, _START_S)["port"])
 
+    @property
+    def alive(self) -> bool:
+        """Whether the agent still answers: a connection that was cut on its way says nothing of it by itself."""
+        try:
+            list(self._until_done(self._send({"op": "release", "of": ""}), _ALIVE_S))
+        except ProbeError:
+            return False
+        return True
+
     def close(self) -> None:
         """End the agent, by the end of its input, and by force if that does not help."""
-        with contextlib.suppress(OSError):
-            _stream(self._child.stdin).close()
-        try:
-            self._child.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait(_END_S)
+        self._transport.close()
         for thread in self._threads:
             thread.join(_END_S)
-        for stream in (self._child.stdout, self._child.stderr):
-            _stream(stream).close()
 
     def _send(self, request: Mapping[str, Any]) -> str:
         name = str(next(self._ids))
@@ -157,9 +164,7 @@ class Session:
             self._answers[name] = queue.Queue()
             line = json.dumps({**request, "id": name}).encode() + b"\n"
             try:
-                stdin = _stream(self._child.stdin)
-                stdin.write(line)
-                stdin.flush()
+                self._transport.write(line)
             except (OSError, ValueError) as error:
                 raise ProbeError(self._obituary()) from error
         return name
@@ -184,8 +189,8 @@ class Session:
             raise ProbeError(f"{self._where}: {event['error']}")
         return event
 
-    def _read_events(self, stream: IO[bytes] | None) -> None:
-        for line in _stream(stream):
+    def _read_events(self) -> None:
+        for line in self._transport.output():
             try:
                 event = json.loads(line)
                 answers = self._answers.get(str(event["id"]))
@@ -198,22 +203,25 @@ class Session:
             for answers in self._answers.values():
                 answers.put({"event": "ended"})
 
-    def _read_complaints(self, stream: IO[bytes] | None) -> None:
-        for line in _stream(stream):
+    def _read_complaints(self) -> None:
+        for line in self._transport.complaints():
             self._said.append(line.decode(errors="backslashreplace").rstrip())
 
     def _obituary(self) -> str:
-        return f"{self._where}: the probe ended with {self._child.poll()}; {self._words()}"
+        return f"{self._where}: the probe ended ({self._transport.end}); {self._words()}"
 
     def _words(self) -> str:
         return "it said: " + " / ".join(self._said[-5:]) if self._said else "it said nothing"
 
 
-def _stream(stream: IO[bytes] | None) -> IO[bytes]:
-    # Popen's streams are there whenever a pipe was asked for, which is always here.
-    if stream is None:
-        raise ValueError("a stream that was never opened")
-    return stream
+def started(runner: runners.Runner) -> Session:
+    """An agent that has been started at that place and may not listen yet; the caller closes it.
+
+    Raises:
+        CommandError: The prefix names no program.
+    """
+    child = process.start(runner.argv(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return Session(transports.Pipes(child), " ".join(runner.prefix) or "this machine")
 
 
 @contextlib.contextmanager
@@ -224,13 +232,9 @@ def running(runner: runners.Runner) -> Iterator[Session]:
         CommandError: The prefix names no program.
         ProbeError: The agent did not start.
     """
-    child = process.start(runner.argv(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    session = Session(child, " ".join(runner.prefix) or "this machine")
-    try:
+    with contextlib.closing(started(runner)) as session:
         session.wait_ready()
         yield session
-    finally:
-        session.close()
 
 
 def dial_all(session: Dialler, dials: Sequence[Dial]) -> list[dict[str, cells.Reply]]:

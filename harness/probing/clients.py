@@ -22,12 +22,14 @@ class Clients:
         self._ends = cleanup.CleanupStack()
 
     def at(self, client: facts.Client) -> Dialler:
-        """The agent at that client's place.
+        """The agent at that client's place; one that no longer answers is replaced.
+
+        A switch of the dataplane may cut the connection that an agent is held by.
 
         Raises:
             ProbeError: It did not start.
         """
-        if client not in self._running:
+        if client not in self._running or not self._running[client].alive:
             dialler, end = self._start(client)
             self._ends.push(f"probe at {client.pod or client.node or client.address}", end)
             self._running[client] = dialler

@@ -18,9 +18,9 @@ def collected(*words: str) -> process.Completed:
     return process.run(argv, cwd=ROOT, check=False)
 
 
-@pytest.mark.parametrize(("marker", "count"), [("iptables", 2), ("ebpf", 6)])
+@pytest.mark.parametrize(("marker", "count"), [("iptables", 8), ("ebpf", 24)])
 def test_a_marker_selects_its_phases(marker: str, count: int) -> None:
-    """``iptables`` is the first phase under both policies, ``ebpf`` the whole walk."""
+    """``iptables`` is the first phase, of the walk-through and of the matrix; ``ebpf`` the whole walk."""
     found = collected("-m", marker, "tests/source_ip")
     assert len([line for line in found.text.splitlines() if "::" in line]) == count, found.text
 
@@ -34,6 +34,7 @@ def test_a_marker_selects_its_phases(marker: str, count: int) -> None:
         (("--samples", "-3"), "--samples -3: 1 to 10000"),
         (("--samples", "99999999999999999999"), "--samples 99999999999999999999: 1 to 10000"),
         (("--samples", "many"), "--samples many: not a number"),
+        (("--cells", "external/nowhere"), "--cells: no cell 'external/nowhere'; sourceip plan lists them"),
     ],
 )
 def test_options_that_can_not_be_are_refused(words: tuple[str, ...], line: str) -> None:

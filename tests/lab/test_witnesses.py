@@ -20,7 +20,7 @@ from harness.checks import scene, source_ip, walk
 from harness.clusters import cluster
 from harness.clusters import lab as provider
 from harness.core import errors, process
-from harness.kube import inventory, manifests
+from harness.kube import inventory
 from harness.lab import lifecycle, state
 from harness.model import facts, matrix, words
 from harness.probing import client as agents
@@ -39,7 +39,7 @@ def watched() -> Iterator[tuple[state.LabState, scene.Scene]]:
         except errors.CapabilityMissing as error:
             pytest.skip(str(error))
         place = stack.enter_context(cluster.staged(provider.from_state(lab)))
-        scene.deploy_yaobank(place.api, timeout_s=60)
+        scene.deploy(place.api, matrix.WALKTHROUGH, timeout_s=60)
         said: list[str] = []
         stack.enter_context(stations.deployed(place.api, timeout_s=30, say=said.append))
         assert said == []
@@ -57,9 +57,7 @@ def echo(watched: tuple[state.LabState, scene.Scene]) -> facts.Facts:
     """An echo server in iptables mode, and the facts in which it is dialled."""
     _, place = watched
     walk.Walk(place, samples=1, phases=(words.Phase.IPTABLES,)).reach(words.Phase.IPTABLES)
-    objects = manifests.load(manifests.MANIFESTS / "echo" / "echo.yaml")
-    manifests.apply(place.api, objects)
-    manifests.wait_for_deployments(place.api, objects, timeout_s=60)
+    scene.deploy(place.api, matrix.ROWS, timeout_s=60)
     return echoing(place)
 
 

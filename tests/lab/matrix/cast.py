@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core import process
-from harness.kube import client, execution, manifests
+from harness.kube import client, execution, manifests, placing
 from harness.lab import plan, state
 from tests.lab import switching
 from tests.lab.matrix import recorded, roles
 
-ECHO = manifests.MANIFESTS / "echo" / "echo.yaml"
 BACKENDS = "kind-worker"
 _NAMESPACES = {"customer": "yaobank-customer"}
 _CUSTOMER = "/apis/apps/v1/namespaces/yaobank-customer/deployments/customer"
@@ -28,7 +27,7 @@ class Cast:
     Attributes:
         cluster: The lab, its API and its probe.
         owners: Whose each address is.
-        pods: The pods of the Deployments that ask or answer, by the label ``app``.
+        pods: The pods that ask or answer, by their names in the recordings.
         addresses: What is dialled, by Service and way: a node's name, ``clusterip`` or ``podip``.
     """
 
@@ -80,12 +79,12 @@ def assembled(lab: state.LabState) -> Iterator[Cast]:
 
 def deploy(api: client.Client) -> None:
     """Apply the echo Deployments, put the customer where it was recorded, and wait for all of them."""
-    objects = manifests.load(ECHO)
+    objects = placing.placed(manifests.load(manifests.ECHO), BACKENDS)
     manifests.apply(api, objects)
-    selector = {"nodeSelector": {"kubernetes.io/hostname": BACKENDS}}
+    selector = {"nodeSelector": {placing.HOSTNAME: BACKENDS}}
     customer = api.patch(_CUSTOMER, {"spec": {"template": {"spec": selector}}}, client.STRATEGIC)
     # A Deployment in a list has no kind of its own, and one that was read has.
-    manifests.wait_for_deployments(api, [*objects, customer], timeout_s=_READY_S)
+    manifests.wait_for_workloads(api, [*objects, customer], timeout_s=_READY_S)
 
 
 def refuse_at_once(found: switching.Cluster) -> None:
@@ -99,7 +98,7 @@ def refuse_at_once(found: switching.Cluster) -> None:
 
 def _cast(found: switching.Cluster) -> Cast:
     everyone = {
-        item["metadata"]["labels"]["app"]: item
+        roles.name_of(item): item
         for namespace in ("echo", *_NAMESPACES.values())
         for item in found.api.items(f"/api/v1/namespaces/{namespace}/pods")
         if item["status"].get("phase") == "Running" and not item["metadata"].get("deletionTimestamp")

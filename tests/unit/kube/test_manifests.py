@@ -40,6 +40,7 @@ def test_yaobank_has_the_originals_shape() -> None:
     ports = {name: item["spec"]["ports"][0] for name, item in by_kind["Service"].items()}
     assert {name: port["port"] for name, port in ports.items()} == {
         "customer": 80,
+        "customer-internal": 80,
         "customer-local": 80,
         "summary": 80,
         "database": 2379,
@@ -47,3 +48,26 @@ def test_yaobank_has_the_originals_shape() -> None:
     assert (ports["customer"]["nodePort"], ports["customer-local"]["nodePort"]) == (30180, 30181)
     assert by_kind["Service"]["customer-local"]["spec"]["externalTrafficPolicy"] == "Local"
     assert "externalTrafficPolicy" not in by_kind["Service"]["customer"]["spec"]
+    internal = by_kind["Service"]["customer-internal"]["spec"]
+    assert (internal["internalTrafficPolicy"], internal.get("type")) == ("Local", None)
+
+
+def test_the_echo_services_have_every_policy() -> None:
+    """Each server has a Service for each policy, under the ports of the recordings where these have the Service."""
+    services = {
+        item["metadata"]["name"]: (
+            item["spec"].get("externalTrafficPolicy"),
+            item["spec"].get("internalTrafficPolicy"),
+            {port["protocol"]: port.get("nodePort") for port in item["spec"]["ports"]},
+        )
+        for item in manifests.load(manifests.ECHO)
+        if item["kind"] == "Service"
+    }
+    assert services == {
+        "echo": ("Cluster", None, {"TCP": 30200, "UDP": 30200}),
+        "echo-local": ("Local", None, {"TCP": 30201, "UDP": 30201}),
+        "echohost": ("Cluster", None, {"TCP": 30202, "UDP": 30202}),
+        "echohost-local": ("Local", None, {"TCP": 30203, "UDP": 30203}),
+        "echo-internal": (None, "Local", {"TCP": None, "UDP": None}),
+        "echohost-internal": (None, "Local", {"TCP": None, "UDP": None}),
+    }
