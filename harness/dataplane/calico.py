@@ -8,7 +8,6 @@ back too, because ``linuxDataplane: Iptables`` alone leaves a cluster in which `
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from harness.core import errors
@@ -19,8 +18,6 @@ KUBE_PROXY = "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"
 _API_ENDPOINTS = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes"
 _AUTOMATIC = ("bpfNetworkBootstrap", "kubeProxyManagement")
 _SELECTORS = ("non-calico", "operator.tigera.io/disable-kube-proxy")
-_FRONTEND = re.compile(r"(?P<address>\S+) port (?P<port>\d+) proto (?P<proto>\d+) id \d+ count (?P<count>\d+) ")
-_TCP = 6
 
 
 def switch(api: client.Client, target: words.Dataplane) -> None:
@@ -77,16 +74,3 @@ def endpoint_config(slice_: client.Object) -> dict[str, Any]:
         "metadata": {"name": "kubernetes-services-endpoint", "namespace": "tigera-operator"},
         "data": {"KUBERNETES_SERVICE_HOST": str(address), "KUBERNETES_SERVICE_PORT": str(port)},
     }
-
-
-def bpf_node_ports(nat_dump: str, node_address: str) -> frozenset[int]:
-    """The TCP ports on a node's own address in what ``calico-node -bpf nat dump`` printed. Pure.
-
-    A dump that failed because there are no maps names no port, which is what it is after the way back.
-    """
-    found = (_FRONTEND.match(line) for line in nat_dump.splitlines())
-    return frozenset(
-        int(match["port"])
-        for match in found
-        if match is not None and match["address"] == node_address and int(match["proto"]) == _TCP
-    )

@@ -1,7 +1,8 @@
 """Which dataplane is in force on each node: asked of the node's kernel through its own agent, never of the API.
 
 ``Installation``, ``FelixConfiguration`` and ``TigeraStatus`` say what was asked for; the recordings show
-``TigeraStatus`` available long before and long after the moment that matters (finding 7).
+``TigeraStatus`` available long before and long after the moment that matters (finding 7). This is the fast look that
+a switch is awaited by; ``evidence`` and ``deciding`` ask for everything, once a phase.
 """
 
 from __future__ import annotations
@@ -11,14 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.core import errors
-from harness.dataplane import calico, kube_proxy
-from harness.kube import client, conditions, execution
+from harness.dataplane import agents, bpf_dumps, kube_proxy
+from harness.kube import client
 from harness.model import facts, words
 
-_NAMESPACE = "calico-system"
-_CONTAINER = "calico-node"
-_SELECTOR = {"labelSelector": "k8s-app=calico-node"}
-_EXEC_S = 15.0
+NO_POD = "no calico-node pod is running"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +65,16 @@ class InForce:
 
 def observe(api: client.Client, known: facts.Facts) -> tuple[InForce, ...]:
     """Ask every node, side by side; a node that can't be asked says so in its own entry."""
-    ports = frozenset(destination.node_port for destination in known.destinations if destination.node_port)
-    agents = _agents(api)
+    ports = asked_ports(known)
+    pods = agents.by_node(api)
     with concurrent.futures.ThreadPoolExecutor(min(len(known.nodes), 8) or 1) as pool:
-        return tuple(pool.map(lambda node: _ask(api, node, agents, ports), known.nodes))
+        return tuple(pool.map(lambda node: _ask(api, node, pods, ports), known.nodes))
+
+
+def asked_ports(known: facts.Facts) -> frozenset[int]:
+    """The NodePorts that TCP is spoken on, which is what the evidence is read for. Pure."""
+    speaks = (words.Protocol.HTTP, words.Protocol.TCP)
+    return frozenset(item.node_port for item in known.destinations if item.node_port and item.protocol in speaks)
 
 
 def is_everywhere(found: Sequence[InForce], wanted: words.Dataplane) -> bool:
@@ -83,34 +87,17 @@ def text(found: Sequence[InForce]) -> str:
     return ", ".join(state.text for state in found)
 
 
-def _agents(api: client.Client) -> Mapping[str, str]:
-    """The calico-node pod of each node, even one that says it is not ready: its kernel is what counts."""
-    pods = api.items(f"/api/v1/namespaces/{_NAMESPACE}/pods", _SELECTOR)
-    return {item["spec"]["nodeName"]: item["metadata"]["name"] for item in pods if conditions.pod_is_running(item)}
-
-
-def _ask(api: client.Client, node: facts.Node, agents: Mapping[str, str], ports: frozenset[int]) -> InForce:
-    pod = agents.get(node.name)
+def _ask(api: client.Client, node: facts.Node, pods: Mapping[str, str], ports: frozenset[int]) -> InForce:
+    pod = pods.get(node.name)
     if pod is None:
-        return _silent(node, ports, "no calico-node pod is running")
+        return _silent(node, ports, NO_POD)
     try:
-        nat = _run(api, pod, ("iptables-save", "-t", "nat"), check=True)
-        dump = _run(api, pod, ("calico-node", "-bpf", "nat", "dump"), check=False)
-    except (errors.ApiError, errors.CommandError) as error:
+        nat, dump = agents.nat_rules(api, pod), agents.dump(api, pod, "nat", "dump")
+        iptables, bpf = kube_proxy.reachable_node_ports(nat), bpf_dumps.node_ports(dump, node.address)
+    except (errors.ApiError, errors.CommandError, errors.ParseError) as error:
         # The pod may be replaced while it is asked; the next look finds its successor.
         return _silent(node, ports, str(error))
-    return InForce(
-        node=node.name,
-        iptables=kube_proxy.reachable_node_ports(nat) & ports,
-        bpf=calico.bpf_node_ports(dump, str(node.address)) & ports,
-        asked=ports,
-    )
-
-
-def _run(api: client.Client, pod: str, argv: tuple[str, ...], *, check: bool) -> str:
-    return execution.run(
-        api, namespace=_NAMESPACE, pod=pod, container=_CONTAINER, argv=argv, timeout_s=_EXEC_S, check=check
-    ).text
+    return InForce(node=node.name, iptables=iptables & ports, bpf=bpf & ports, asked=ports)
 
 
 def _silent(node: facts.Node, ports: frozenset[int], trouble: str) -> InForce:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.checks import walk
-from harness.dataplane import calico, kube_proxy, proof
+from harness.dataplane import bpf_dumps, calico, kube_proxy, proof
 from harness.kube import conditions, inventory
 from harness.model import words
 from harness.witness import access_log
@@ -51,7 +51,7 @@ def test_the_proof_reads_a_real_node(phase: str, dataplane: words.Dataplane | No
     found = proof.InForce(
         node=node,
         iptables=kube_proxy.reachable_node_ports((folder / "iptables-save.txt").read_text()) & PORTS,
-        bpf=calico.bpf_node_ports((folder / "bpf-nat.txt").read_text(), ADDRESSES[node]) & PORTS,
+        bpf=bpf_dumps.node_ports((folder / "bpf-nat.txt").read_text(), ip_address(ADDRESSES[node])) & PORTS,
         asked=PORTS,
     )
     assert found.dataplane is dataplane, found.text

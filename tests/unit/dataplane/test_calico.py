@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from harness.core import errors
 from harness.dataplane import calico, proof
 from harness.model import words
+from tests import builders
 from tests.unit.dataplane import fakes
-
-DUMP = """\
-10.96.64.51 port 80 proto 6 id 0 count 1 local 0
-\t0:0\t 10.244.162.134:80
-172.18.0.2 port 30180 proto 6 id 0 count 1 local 0
-172.18.0.2 port 30181 proto 6 id 10 count 1 local 0 flags external-local
-172.18.0.2 port 30200 proto 17 id 11 count 1 local 0
-10.244.82.0 port 30300 proto 6 id 0 count 1 local 0
-255.255.255.255 port 30301 proto 6 id 0 count 1 local 0
-"""
-
-
-def test_a_dump_names_the_nodes_own_tcp_ports() -> None:
-    """UDP, tunnel addresses and the wildcard are not what an external client dials."""
-    assert calico.bpf_node_ports(DUMP, "172.18.0.2") == {30180, 30181}
-
-
-def test_a_dump_without_maps_names_nothing() -> None:
-    """After the way back the maps are gone, and the dump says so on its error output."""
-    assert calico.bpf_node_ports("Failed to dump NAT maps error=stat: no such file", "172.18.0.2") == frozenset()
 
 
 def test_the_way_there_is_the_walk_through() -> None:
@@ -90,6 +73,14 @@ def test_a_node_that_can_not_be_asked_proves_nothing() -> None:
     silent = proof.InForce(node="n", iptables=ASKED, bpf=frozenset(), asked=ASKED, trouble="no pod")
     assert silent.dataplane is None
     assert "no pod" in silent.text
+
+
+def test_only_ports_that_tcp_is_spoken_on_are_asked_for() -> None:
+    """A Service without a NodePort has none to prove, and one for datagrams only has another protocol's entry."""
+    spoken = builders.destination()
+    datagrams = dataclasses.replace(spoken, node_port=30300, protocol=words.Protocol.UDP)
+    inside = dataclasses.replace(spoken, node_port=0)
+    assert proof.asked_ports(builders.known(destinations=(spoken, datagrams, inside))) == {30180}
 
 
 def test_no_node_is_not_every_node() -> None:

@@ -1,0 +1,92 @@
+"""Programs inside calico-node's pods, which are on every node and see the node's own kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.core import errors
+from harness.kube import client, conditions, execution
+
+NAMESPACE = "calico-system"
+CONTAINER = "calico-node"
+_SELECTOR = {"labelSelector": "k8s-app=calico-node"}
+_EXEC_S = 15.0
+_LOG_LINES = 20_000
+
+# Until v3.32 the image's one binary was ``calico-node``; from v3.33 on it is ``calico`` (facts/calico.md 0.7).
+TOOLS = (("calico-node", "-bpf"), ("calico", "component", "node", "bpf"))
+# Of these the plain one is what the image prefers, which need not be the kind that kube-proxy writes.
+SAVES = ("iptables-save", "iptables-nft-save", "iptables-legacy-save")
+_NOT_FOUND = (126, 127)
+
+
+def by_node(api: client.Client) -> Mapping[str, str]:
+    """The calico-node pod of each node, even one that says it is not ready: its kernel is what counts."""
+    pods = api.items(f"/api/v1/namespaces/{NAMESPACE}/pods", _SELECTOR)
+    return {item["spec"]["nodeName"]: item["metadata"]["name"] for item in pods if conditions.pod_is_running(item)}
+
+
+def run(api: client.Client, pod: str, argv: Sequence[str]) -> str:
+    """What a program prints on either output, however it ends.
+
+    Raises:
+        ApiError: The API refused, or the pod is gone.
+        CommandError: There is no such program.
+    """
+    done = execution.run(
+        api, namespace=NAMESPACE, pod=pod, container=CONTAINER, argv=tuple(argv), timeout_s=_EXEC_S, check=False
+    )
+    said = done.text + done.stderr.decode(errors="backslashreplace")
+    if done.returncode in _NOT_FOUND:
+        raise errors.CommandError(tuple(argv), done.returncode, "", said)
+    return said
+
+
+def dump(api: client.Client, pod: str, *words: str) -> str:
+    """What Calico's own tool prints of the BPF maps, by its old name or its new one.
+
+    Raises:
+        ApiError: The API refused, or the pod is gone.
+        CommandError: The tool is not there under either name.
+    """
+    old, new = TOOLS
+    try:
+        return run(api, pod, (*old, *words))
+    except errors.HarnessError as error:
+        if not is_missing(error):
+            raise
+    return run(api, pod, (*new, *words))
+
+
+def is_missing(error: errors.HarnessError) -> bool:
+    """Whether an exec failed because there is no such program: the runtime says so, or a shell would."""
+    if isinstance(error, errors.CommandError):
+        return error.returncode in _NOT_FOUND
+    return isinstance(error, errors.ApiError) and (
+        "executable file not found" in error.message or "no such file or directory" in error.message
+    )
+
+
+def nat_rules(api: client.Client, pod: str) -> str:
+    """The nat table with counters, from the kind of iptables in which kube-proxy or kubelet has its chains.
+
+    Raises:
+        ApiError: The API refused, or the pod is gone.
+        CommandError: The image has no iptables.
+    """
+    first = text = run(api, pod, (SAVES[0], "-c", "-t", "nat"))
+    for program in SAVES[1:]:
+        if "KUBE-" in text:
+            return text
+        try:
+            text = run(api, pod, (program, "-c", "-t", "nat"))
+        except errors.HarnessError as error:
+            if not is_missing(error):
+                raise
+    return text if "KUBE-" in text else first
+
+
+def log(api: client.Client, pod: str) -> str:
+    """The end of calico-node's log; raises ApiError."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/log"
+    return api.raw(path, {"container": CONTAINER, "tailLines": _LOG_LINES}).decode(errors="backslashreplace")
