@@ -152,6 +152,20 @@ class Sampler:
         return [Question(cell=cell, token=token, reply=reply) for token, reply in replies.items()]
 
 
+def once(at: At, cell: cells.Cell, patience: timeouts.Timeouts) -> cells.Reply:
+    """One more sample of a cell, of which nobody keeps account; raises ProbeError and ApiError."""
+    address, port = cell.path.dialled
+    token = str(uuid.uuid4())
+    dial = probing.Dial(
+        address=address,
+        port=port,
+        protocol=cell.destination.protocol,
+        tokens=(token,),
+        timeout_s=patience.unanswered_s,
+    )
+    return at(cell.client).dial(dial)[token]
+
+
 def _by_way(wanted: Iterable[Order]) -> list[tuple[Order, ...]]:
     """Orders that share the client's and the dialled address, which is what the kernel counts errors by."""
     groups: dict[tuple[facts.Address, facts.Address], list[Order]] = {}

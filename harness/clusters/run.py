@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import NoReturn
 
-from harness.checks import scene, walk
+from harness.checks import sampling, scene, walk
 from harness.clusters import cluster, selection
-from harness.evidence import collectors
-from harness.model import records, words
+from harness.evidence import bundle, collectors
+from harness.model import cells, records, words
 from harness.report import files
 from harness.witness import stations
 
@@ -165,9 +165,21 @@ def _collecting(place: scene.Scene, options: selection.Options, say: Say) -> Cal
             say(f"{record.phase.value} is red; --report-dir DIR would have kept the evidence")
             return
         folder = options.report_dir / "evidence" / record.phase.value
-        say(f"{record.phase.value} is red; {collectors.collect(place.api, folder)} files of evidence in {folder}")
+        count = collectors.collect(
+            place.api,
+            folder,
+            title=f"evidence of phase {record.phase.value}, {record.outcome.value}",
+            failed=_first_wrong(record),
+            redial=lambda cell: sampling.once(place.at, cell, place.patience),
+        )
+        say(f"{record.phase.value} is red; {count} findings in {folder / bundle.INDEX}")
 
     return collect
+
+
+def _first_wrong(record: records.PhaseRecord) -> cells.Cell | None:
+    wrong = (verdict.cell for verdict in record.verdicts if verdict.outcome is not words.Outcome.PASS)
+    return next(wrong, None)
 
 
 def _watched(found: cluster.Cluster, place: scene.Scene, say: Say) -> contextlib.AbstractContextManager[None]:
