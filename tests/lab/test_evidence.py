@@ -15,7 +15,7 @@ from harness.clusters import lab as provider
 from harness.core import errors, process
 from harness.evidence import bundle, collectors
 from harness.lab import lifecycle, state
-from harness.model import records, words
+from harness.model import matrix, records, words
 from harness.witness import stations
 
 PLANTED = "hunter2-Zm9vYmFy"
@@ -54,7 +54,7 @@ def plant(place: scene.Scene) -> None:
     place.api.patch(
         CUSTOMER, {"spec": {"template": {"spec": {"containers": containers}}}}, "application/strategic-merge-patch+json"
     )
-    scene.deploy_yaobank(place.api, timeout_s=30.0)
+    scene.deploy(place.api, matrix.WALKTHROUGH, timeout_s=30.0)
 
 
 def remove_masquerade(lab: state.LabState) -> None:
