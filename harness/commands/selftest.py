@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
+from harness.clusters import run as run_
 from harness.core import errors
-from harness.selftest import evidence, mutations, table, trial, world
+from harness.selftest import evidence, lab_bench, lab_trial, mutations, table, trial, world
 
 Say = Callable[[str], None]
 
@@ -27,20 +28,23 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         UsageError: There is no mutation of such a name.
-        HarnessError: What is mutated is not green before it is.
+        CapabilityMissing: This machine can't have a lab.
+        HarnessError: What is mutated is not green before it is, or could not be made right again.
     """
-    chosen = named(everything(), args.only)
+    chosen = named(everything(lab=not args.no_lab), args.only)
     if args.list:
         sys.stdout.write(table.listing(chosen))
         return 0
-    tried = _try_all(chosen, _teller(sys.stderr if args.json else sys.stdout))
-    sys.stdout.write(table.document(tried, {}) if args.json else table.render(tried, {}))
+    untried: dict[str, str] = {}
+    with run_.terminable():
+        tried = list(_try_all(chosen, untried, _teller(sys.stderr if args.json else sys.stdout)))
+    sys.stdout.write((table.document if args.json else table.render)(tried, untried))
     return 0 if all(item.good for item in tried) else 1
 
 
-def everything() -> tuple[mutations.Mutation, ...]:
-    """Every mutation that there is."""
-    return evidence.MUTATIONS
+def everything(*, lab: bool = True) -> tuple[mutations.Mutation, ...]:
+    """Every mutation that there is, or only those that need no lab."""
+    return (*evidence.MUTATIONS, *lab_trial.MUTATIONS) if lab else evidence.MUTATIONS
 
 
 def named(known: Sequence[mutations.Mutation], names: Sequence[str]) -> tuple[mutations.Mutation, ...]:
@@ -51,14 +55,20 @@ def named(known: Sequence[mutations.Mutation], names: Sequence[str]) -> tuple[mu
     return tuple(item for item in known if not names or item.name in names)
 
 
-def _try_all(chosen: Sequence[mutations.Mutation], say: Say) -> list[trial.Tried]:
-    told = [item for item in chosen if isinstance(item, mutations.OfEvidence)]
-    found: list[trial.Tried] = []
-    for item in trial.try_all_evidence(told, healthy=world.World(), tell=say):
-        found.append(item)
-        if not item.good:
-            say(f"{item.mutation.name} was not caught as it must be")
-    return found
+def _try_all(chosen: Sequence[mutations.Mutation], untried: dict[str, str], say: Say) -> Iterator[trial.Tried]:
+    of_evidence = [item for item in chosen if isinstance(item, mutations.OfEvidence)]
+    of_cluster = [item for item in chosen if isinstance(item, lab_bench.OfCluster)]
+    for item in trial.try_all_evidence(of_evidence, healthy=world.World(), tell=say):
+        yield _told(item, say)
+    if of_cluster:
+        for item in lab_trial.try_all(of_cluster, untried, say=say):
+            yield _told(item, say)
+
+
+def _told(item: trial.Tried, say: Say) -> trial.Tried:
+    if not item.good:
+        say(f"{item.mutation.name} {'raised a false alarm' if item.mutation.catch is None else 'survives'}")
+    return item
 
 
 def _teller(stream: TextIO) -> Say:

@@ -74,6 +74,9 @@ def _of_phase(phase: records.PhaseRecord) -> Iterator[Complaint]:
     for verdict in phase.verdicts:
         if verdict.outcome is not words.Outcome.PASS:
             yield Complaint(by=_by(verdict), text=verdict.sentence)
+        if isinstance(verdict.expectation, cells.Answer) and verdict.single is not None:
+            text = f"{verdict.cell.name}: seen by the {verdict.single.value} alone"
+            yield Complaint(by=By.SINGLE, text=text)
         for warning in verdict.warnings:
             yield Complaint(by=By.VERDICT, text=f"warning: {warning}")
     if phase.trouble:

@@ -19,6 +19,7 @@ class By(enum.Enum):
     PROOF = "proof in the kernel"
     CONTROL = "control"
     ENVIRONMENT = "environment"
+    SINGLE = "one witness only"
     REFUSAL = "refusal"
 
 

@@ -1,0 +1,87 @@
+"""Playing mutations on one lab, phase by phase, so that the dataplane is switched as seldom as can be."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from harness.clusters import run, selection
+from harness.core import errors
+from harness.model import matrix, words
+from harness.selftest import catching, lab_bench, lab_ebpf, lab_iptables, trial
+
+MUTATIONS = (*lab_iptables.MUTATIONS, *lab_ebpf.MUTATIONS)
+Say = Callable[[str], None]
+
+# What is wrong for good does not get right by being waited for; a switch is, and has its time.
+_STEADY_S = 1.0
+_SWITCH_S = 10.0
+_PROBE_S = 2.0
+_BACK_S = 30.0
+
+
+def try_all(chosen: Sequence[lab_bench.OfCluster], untried: dict[str, str], *, say: Say) -> Iterator[trial.Tried]:
+    """Every one of these mutations on a lab of its own, which is green before, between the phases, and at the end.
+
+    Args:
+        chosen: What to try.
+        untried: Takes the names of those that this machine can't have, with the reason.
+        say: Hears of progress.
+
+    Raises:
+        RedBaseline: The lab is not green, or not green again.
+        HarnessError: There is no lab, or something could not be undone.
+    """
+    options = selection.Options(cluster="lab", samples=lab_bench.SAMPLES)
+    with run.started(options, say=say) as current:
+        for phase in words.Phase:
+            mine = [item for item in chosen if item.phase is phase]
+            if phase in current.phases:
+                yield from _in_phase(current, phase, mine, say)
+            else:
+                untried.update({item.name: "; ".join(current.cluster.missing.values()) for item in mine})
+
+
+def _in_phase(
+    current: run.Run, phase: words.Phase, mine: Sequence[lab_bench.OfCluster], say: Say
+) -> Iterator[trial.Tried]:
+    if not mine:
+        return
+    for item in mine:
+        if item.before:
+            yield _try(current, item, say, patience_s=_SWITCH_S)
+    _require_green(current, phase, say)
+    for item in mine:
+        if not item.before:
+            yield _try(current, item, say, patience_s=_STEADY_S)
+    _require_green(current, phase, say)
+
+
+def _try(current: run.Run, mutation: lab_bench.OfCluster, say: Say, *, patience_s: float) -> trial.Tried:
+    began = time.monotonic()
+    bench = lab_bench.bench_of(current)
+    wanted = mutation.on(bench)
+    say(f"{mutation.phase.value}: {mutation.name}: {mutation.does}")
+    # Where the run must pass all the same, it is given the time that a healthy one has on a busy machine.
+    passes = wanted.catch is None or wanted.catch.outcome is words.Outcome.PASS
+    with lab_bench.inflicted(wanted, bench):
+        patient = _BACK_S if passes else patience_s
+        seen = _seen(current, mutation.phase, samples=mutation.samples, patience_s=patient)
+    return trial.tried(wanted, seen, began)
+
+
+def _seen(current: run.Run, phase: words.Phase, *, samples: int, patience_s: float) -> catching.Seen:
+    patience = dataclasses.replace(current.place.patience, switch_s=patience_s, probe_s=_PROBE_S)
+    place = dataclasses.replace(current.place, patience=patience)
+    try:
+        record = trial.recorded(place, current.cluster, (phase,), rows=matrix.WALKTHROUGH, samples=samples)
+    except errors.HarnessError as error:
+        return catching.of_refusal(error)
+    return catching.of_record(record)
+
+
+def _require_green(current: run.Run, phase: words.Phase, say: Say) -> None:
+    seen = _seen(current, phase, samples=lab_bench.SAMPLES, patience_s=_BACK_S)
+    trial.require_green(seen, f"the lab in phase {phase.value}")
+    say(f"{phase.value}: the lab is green, and nothing of a mutation is left")
