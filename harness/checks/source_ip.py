@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from harness.checks import sampling, scene
 from harness.core import errors, waiting
+from harness.dataplane import attribution
 from harness.model import cells, facts, matrix, words
 from harness.oracle import judge, predictions
 from harness.witness import witnesses
@@ -69,7 +70,7 @@ def check(
         sampler = sampling.Sampler(place.at, tell=tell, clock=clock)
         asked = sampler.take(sampling.orders(plan, samples, place.patience))
         taken = _samples(asked, watches)
-        rewrites = _rewrites(asked, watches)
+        rewrites = _rewrites(asked, watches, taken)
     watching = {cell.name: frozenset(kind for kind, watch in watches if watch.covers(cell)) for cell in planned}
     found = judge.judge_all(plan, taken, known, wanted=samples, watching=watching)
     return Checked(
@@ -89,14 +90,17 @@ def _samples(asked: Sequence[Question], watches: Watches) -> dict[str, list[cell
     return found
 
 
-def _rewrites(asked: Sequence[Question], watches: Watches) -> Mapping[str, tuple[cells.Rewrite, ...]]:
+def _rewrites(
+    asked: Sequence[Question], watches: Watches, taken: Mapping[str, Sequence[cells.Sample]]
+) -> Mapping[str, tuple[cells.Rewrite, ...]]:
     """The distinct rewrites of each cell, with the number of samples that each was found on the way of."""
     told = [watch.rewrites(asked) for _, watch in watches]
-    by_cell: dict[str, list[cells.Rewrite]] = {}
+    planned, by_cell = {item.cell.name: item.cell for item in asked}, dict[str, list[cells.Rewrite]]()
     for item in asked:
         mine = by_cell.setdefault(item.cell.name, [])
         mine += [rewrite for part in told for rewrite in part.get(item.token, ())]
-    return {name: merged(found) for name, found in by_cell.items()}
+    found = {name: merged(mine) for name, mine in by_cell.items()}
+    return {name: mine + attribution.unexplained(planned[name], taken[name], mine) for name, mine in found.items()}
 
 
 def merged(found: Iterable[cells.Rewrite]) -> tuple[cells.Rewrite, ...]:

@@ -139,7 +139,7 @@ def everywhere(work: Callable[[str, Item], Value], items: Mapping[str, Item]) ->
     def one(entry: tuple[str, Item]) -> tuple[str, Value] | None:
         try:
             return entry[0], work(*entry)
-        except (errors.ApiError, errors.CommandError, WitnessError) as error:
+        except (errors.ApiError, errors.CommandError, errors.ParseError, WitnessError) as error:
             log.warning("the witness on %s: %s", entry[0], error)
             return None
 

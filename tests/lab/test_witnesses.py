@@ -22,7 +22,7 @@ from harness.clusters import lab as provider
 from harness.core import errors, process
 from harness.kube import inventory
 from harness.lab import lifecycle, state
-from harness.model import facts, matrix, words
+from harness.model import cells, facts, matrix, words
 from harness.probing import client as agents
 from harness.witness import stations
 
@@ -126,6 +126,31 @@ def test_the_wire_says_the_same_as_the_log(steps: walk.Walk, phase: words.Phase)
 
 
 @pytest.mark.ebpf
+@pytest.mark.parametrize(
+    ("phase", "destination", "source"),
+    [
+        (words.Phase.IPTABLES, "nat KUBE-SEP-", "nat KUBE-POSTROUTING rule 3"),
+        (words.Phase.EBPF, "BPF program at ", ""),
+    ],
+)
+def test_every_rewrite_is_attributed(steps: walk.Walk, phase: words.Phase, destination: str, source: str) -> None:
+    """The rule or the NAT map's entry for every sample, and no change by nobody known."""
+    record = steps.reach(phase)
+    for verdict in record.verdicts:
+        if isinstance(verdict.expectation, cells.NoAnswer):
+            continue
+        rewrites = {item.field: item for item in verdict.rewrites}
+        changed = verdict.expectation.sources[0].klass is not words.AddressClass.CLIENT
+        assert set(rewrites) == ({"destination", "source"} if changed else {"destination"}), verdict.cell.name
+        assert rewrites["destination"].by.startswith(destination)
+        assert all(item.samples == _SAMPLES for item in verdict.rewrites)
+        assert verdict.witnessed[words.Witness.KERNEL] == _SAMPLES
+        if changed:
+            assert rewrites["source"].by.startswith(source)
+            assert f"counter +{_SAMPLES}" in rewrites["source"].evidence
+
+
+@pytest.mark.ebpf
 def test_a_source_that_is_rewritten_in_the_pod_makes_the_witnesses_disagree(
     watched: tuple[state.LabState, scene.Scene], steps: walk.Walk
 ) -> None:
@@ -139,6 +164,9 @@ def test_a_source_that_is_rewritten_in_the_pod_makes_the_witnesses_disagree(
         assert "witnesses disagree" in text
         assert "saw 10.9.9.9" in text
         assert f"saw {lab.client}" in text
+    assert {item.by for verdict in checked.verdicts for item in verdict.rewrites if item.field == "source"} == {
+        "nobody known"
+    }
 
 
 @pytest.mark.iptables
