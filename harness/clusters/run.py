@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from harness.checks import sampling, scene, walk
+from harness.checks.environment import look
 from harness.clusters import cluster, selection
 from harness.evidence import bundle, collectors
 from harness.model import cells, records, words
@@ -141,6 +142,7 @@ def started(options: selection.Options, *, say: Say) -> Iterator[Run]:
         began = time.monotonic()
         scene.deploy(place.api, options.rows, timeout_s=found.patience.rollout_s)
         timings["yaobank ready"] = round(time.monotonic() - began, 3)
+        seen = look.look(place, tell=say)
         steps = walk.Walk(
             place,
             samples=options.samples,
@@ -156,6 +158,7 @@ def started(options: selection.Options, *, say: Say) -> Iterator[Run]:
                 samples=options.samples,
                 started=now,
                 timings_s=timings,
+                environment=seen,
             )
 
 

@@ -76,6 +76,7 @@ def test_a_run_that_proves_nothing_is_neither_green_nor_red(kind: str, said: str
     done = scenario(kind)
     assert done.returncode == verify(kind).returncode == 3, done.text
     assert f"INVALID: {said}" in done.text
+    assert "INVALID" in done.text.partition("= source addresses =")[2]
     assert "passed" not in done.text
 
 
@@ -96,6 +97,7 @@ def test_what_was_measured_before_the_end_is_written(tmp_path: Path, how: str, c
     assert found.outcome is words.Outcome.ERROR
     assert found.interrupted.startswith("in phase ebpf, at ")
     assert why in found.interrupted
+    assert f"INTERRUPTED {found.interrupted}" in " ".join(done.text.split())
     assert not list(tmp_path.glob(".*.part"))
 
 
