@@ -82,7 +82,10 @@ def test_a_rewritten_source_is_red(lab: state.LabState, steps: walk.Walk) -> Non
     record = steps.reach(words.Phase.EBPF)
     text = complaints(record)
     assert wrong_entries(record) == set(lab.nodes)
-    assert "expected 172.18.0.5 client, seen 10.9.9.9 unknown, 0 of 5" in text
+    # The application is told another address than the witnesses on the way have seen, and so is the control.
+    assert "expected 172.18.0.5 client, seen 10.9.9.9 unknown + 172.18.0.5 client, 0 of 5" in text
+    assert "INVALID: control positive misbehaved" in text
+    assert record.outcome is words.Outcome.INVALID
     # The kernel has the dataplane; that alone must not make it green.
     assert record.proof == dict.fromkeys(lab.nodes, "BPF")
 
