@@ -56,7 +56,8 @@ def catches(seen: Seen, catch: Catch | None) -> Complaint | None:
 
 
 def _complaints(record: records.RunRecord) -> Iterator[Complaint]:
-    for finding in record.environment:
+    # A finding that does not block is a remark for a person to read, and a healthy cluster may have some.
+    for finding in (item for item in record.environment if item.blocking):
         yield Complaint(by=By.ENVIRONMENT, text=f"{finding.cause} ({finding.where}): {finding.text}")
     if record.interrupted:
         yield Complaint(by=By.ACCOUNTING, text=record.interrupted)

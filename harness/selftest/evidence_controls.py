@@ -1,9 +1,10 @@
-"""Mutations of what must be so under every dataplane: the run then proves nothing, whatever its cells say."""
+"""Mutations of what must be so under every dataplane, and of the way to it: such a run proves nothing."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from harness.model import words
 from harness.selftest import changes, stage, world
@@ -47,5 +48,15 @@ MUTATIONS = (
         phase=words.Phase.EBPF,
         change=lambda of: dataclasses.replace(of, forwards=_answered(_WITHOUT)),
         catch=invalid("unreachable: expected no answer", By.CONTROL),
+    ),
+    OfEvidence(
+        name="docker-masquerade",
+        does="A bridge between client and nodes masquerades, as Docker's does.",
+        origin="hole 11: an environment is blamed on the dataplane",
+        phase=words.Phase.EBPF,
+        change=lambda of: dataclasses.replace(
+            changes.seeing("172.18.0.1", changes.always)(of), arrives_as=ip_address("172.18.0.1")
+        ),
+        catch=invalid("172.18.0.5 dialled kind-worker's own port 10250 and was seen as 172.18.0.1", By.ENVIRONMENT),
     ),
 )

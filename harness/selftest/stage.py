@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlparse
 
 from harness.checks import scene
+from harness.checks.environment import seen
 from harness.core import errors, timeouts
 from harness.dataplane import proof
 from harness.kube import client, inventory
@@ -267,4 +268,18 @@ def _in_force(node: str, dataplane: words.Dataplane, asked: frozenset[int]) -> p
         iptables=asked if dataplane is words.Dataplane.IPTABLES else none,
         bpf=asked if dataplane is words.Dataplane.BPF else none,
         asked=asked,
+    )
+
+
+def looked_at(of: world.World, phase: words.Phase) -> seen.Seen:
+    """What a look at the environment of such a world reads: the client's way to each node."""
+    client_, port = of.known.client, 10250
+    arrives = frozenset({of.arrives_as or client_.address})
+    return seen.Seen(
+        client=client_,
+        gateway=of.known.gateway,
+        declared=phase.dataplane.value,
+        nodes=(),
+        ways=tuple(seen.Way(node=node.name, port=port, local=client_.address, saw=arrives) for node in of.known.nodes),
+        addressing=seen.Addressing(),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.checks import convergence, scene, walk
+from harness.checks.environment import look
 from harness.clusters import cluster, run
 from harness.core import errors, waiting
 from harness.dataplane import proof
@@ -53,17 +54,20 @@ def recorded(
     samples: int,
     observe: convergence.Observe = proof.observe,
     clock: waiting.Clock = waiting.REAL,
+    environment: tuple[records.Environment, ...] = (),
 ) -> records.RunRecord:
     """The record of a run of these phases, made by what ``verify`` and pytest make theirs by.
+
+    Where the environment blocks, nothing is measured.
 
     Raises:
         HarnessError: Nothing could be measured.
     """
     steps = walk.Walk(place, samples=samples, rows=rows, phases=phases, observe=observe, clock=clock)
-    current = run.Run(cluster=on, place=place, walk=steps, samples=samples, started="")
-    for phase in phases:
+    current = run.Run(cluster=on, place=place, walk=steps, samples=samples, started="", environment=environment)
+    for phase in phases if not current.blocked else ():
         steps.reach(phase)
-    return current.record()
+    return current.record(wanted=phases)
 
 
 def seen_in(of: world.World, phase: words.Phase, *, samples: int = SAMPLES) -> catching.Seen:
@@ -76,7 +80,16 @@ def seen_in(of: world.World, phase: words.Phase, *, samples: int = SAMPLES) -> c
     try:
         with place.clients:
             observe = stage.observing(of, phase)
-            found = recorded(place, on, (phase,), rows=of.rows, samples=samples, observe=observe, clock=clock)
+            found = recorded(
+                place,
+                on,
+                (phase,),
+                rows=of.rows,
+                samples=samples,
+                observe=observe,
+                clock=clock,
+                environment=look.findings(stage.looked_at(of, phase)),
+            )
     except errors.HarnessError as error:
         return catching.of_refusal(error)
     return catching.of_record(found)

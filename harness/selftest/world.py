@@ -197,6 +197,7 @@ class World:
         forwards: What the network does with one sample.
         tells: What is told of it.
         reads: What comes of customer's log on its way to the reader.
+        arrives_as: With which address the external client arrives at the nodes; None if with its own.
     """
 
     known: facts.Facts = field(default_factory=recorded_facts)
@@ -206,6 +207,7 @@ class World:
     forwards: Callable[[Moment], Moment] = forwarded
     tells: Callable[[Moment, Telling], Telling] = told
     reads: Callable[[bytes], bytes] = read
+    arrives_as: facts.Address | None = None
 
 
 def on_its_way(
