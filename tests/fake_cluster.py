@@ -155,6 +155,10 @@ class Probe(probing.Session):
         )
         return dict.fromkeys(wanted.tokens, reply)
 
+    def dial_many(self, wanted: Sequence[probing.Dial]) -> list[dict[str, cells.Reply]]:
+        """One path after the other."""
+        return [self.dial(dial) for dial in wanted]
+
 
 def observe(api: client.Client, known: facts.Facts) -> tuple[proof.InForce, ...]:
     """What the fake cluster's nodes have in force."""

@@ -1,347 +1,399 @@
-"""The probe: one file, standard library only, Python 3.8 or newer, sent as source to any Python that can start.
+"""The probe: one file, standard library only, Python 3.8 or newer, sent as source to any Python on Linux.
 
-It reads one JSON object a line on stdin and writes one a line on stdout; it ends when stdin does. Operations run side
-by side, each answered under the ``id`` it came with:
+It takes one JSON object a line on stdin, answers with JSON lines on stdout and ends when stdin does; or its requests
+are arguments, and it ends when all are answered. Operations run side by side, each answered under its ``id``:
 
-``dial``     connections to ``host``:``port``, one fresh one for each of ``tokens``, at most ``concurrency`` at a time.
-             ``protocol`` is ``http`` (GET of ``path``, ``{token}`` filled in), ``tcp`` (the token as one line, the
-             answer is one line), ``udp`` (one datagram on a connected socket) or ``udp-unconnected`` (one that is
-             sent to the address without connecting, so an answer may come from another one: ``reply_from``).
-             ``padding`` is how many octets question and answer carry besides. ``timeout_s`` bounds one sample.
-             ``source_port`` binds the sockets (one token only). ``keep_open`` holds them until ``release``.
-             One ``sample`` event a token, then ``done``.
-``release``  closes what the ``dial`` named by ``of`` kept open; then ``done``.
-``serve``    answers TCP and UDP on ``port`` with one JSON line: the token, the peer it saw and its own ``identity``.
-             ``serving`` with the port (0 asks the system for one) when it listens.
-
-There are no retries: a sample that got no answer says how it stayed silent.
-
-Requests may be arguments instead, each one JSON object: then nothing is read from stdin, and the program ends when all
-are answered, which with ``serve`` is never. That is how it is an echo server in a pod, and how an exec uses it.
+``dial``   ``tokens``, a fresh socket each, to ``host``:``port`` within ``timeout_s``. ``protocol`` is ``http`` (GET),
+           ``tcp`` (a line each way), ``udp``, or ``udp-unconnected``, which takes an answer from anybody. ``padding``
+           is octets to carry besides, ``source_port`` binds. ``dials`` is a list of such objects, taken in turn;
+           ``concurrency`` is that of all. One ``sample`` a token, with its place in ``dials``; no retries; ``done``.
+``serve``  Answers TCP and UDP on ``port`` with the account of what it saw, in a JSON line or, to a GET, a page.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
+import collections
+import contextlib
 import errno
+import functools
+import heapq
+import itertools
 import json
 import os
+import random
+import re
+import selectors
 import socket
 import sys
-import threading
 import time
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    # Python 3.8 can't evaluate this and never has to.
-    from collections.abc import Callable
+    # Python 3.8 can't evaluate this and never has to. Steps yield what they wait for: a descriptor and READ or WRITE.
+    from collections.abc import Callable, Generator, Iterator
 
     Request = dict[str, Any]
+    Steps = Generator[tuple[int, int], None, Any]
 
-MAX_REPLY = 1 << 22
-SILENCES = {
-    errno.ECONNREFUSED: "refused",
-    errno.ECONNRESET: "reset",
-    errno.EPIPE: "reset",
-    errno.EHOSTUNREACH: "unreachable",
-    errno.ENETUNREACH: "unreachable",
-    errno.ETIMEDOUT: "timeout",
-    # What a datagram's sender hears when a rule of its own host drops it on its way out.
-    errno.EPERM: "dropped",
-}
-
-
-class Deadline:
-    """What is left of one sample's time; a slow server must not stretch it read by read."""
-
-    def __init__(self, seconds: float) -> None:
-        """Start the clock."""
-        self.end = time.monotonic() + seconds
-
-    def arm(self, sock: socket.socket) -> None:
-        """Give a socket what is left; raises socket.timeout when nothing is."""
-        left = self.end - time.monotonic()
-        if left <= 0:
-            raise socket.timeout("timed out")  # noqa: UP041 - not the same before Python 3.10
-        sock.settimeout(left)
+READ, WRITE, TCP, UDP = selectors.EVENT_READ, selectors.EVENT_WRITE, socket.SOCK_STREAM, socket.SOCK_DGRAM
+# Octets of one answer, seconds until a silent sample makes room, and samples that are open at once.
+MAX_OCTETS, QUIET_S, MAX_OPEN = 1 << 22, 0.1, 900
+KINDS = {"http": TCP, "tcp": TCP, "udp": UDP, "udp-unconnected": UDP}
+ACCOUNT = {"token": str, "seen": str, "seen_port": int, "server": str}
+SILENCES = {errno.ECONNREFUSED: "refused", errno.ECONNRESET: "reset", errno.EPIPE: "reset", errno.ETIMEDOUT: "timeout"}
+# Not permitted is what a datagram's sender hears when a rule of its own host drops it on its way out.
+SILENCES.update({errno.EHOSTUNREACH: "unreachable", errno.ENETUNREACH: "unreachable", errno.EPERM: "dropped"})
+LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?:\r|$)", re.IGNORECASE)
+JSON_TYPE = re.compile(rb"\r\ncontent-type:[ \t]*application/json\b", re.IGNORECASE)
+STATUS = re.compile(rb"HTTP/\d\.\d (\d{3})[ \r]")
+TARGET = re.compile(rb"GET /\?probe=([^ &]*)\S* HTTP/1\.[01]\r\n")
 
 
-class Writer:
-    """One line of JSON at a time, from any thread."""
+class Loop:
+    """Tasks in one thread, each a generator that yields what it waits for."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        """Write to a binary stream."""
-        self.stream = stream
-        self.lock = threading.Lock()
+    def __init__(self) -> None:
+        self.selector = selectors.DefaultSelector()
+        self.waits: dict[Steps, tuple[int, int]] = {}
+        self.timers: list[tuple[float, int, Callable[[], object]]] = []
 
-    def __call__(self, **event: object) -> None:
-        """Write one event; a reader that went away ends the program."""
-        line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
-        with self.lock:
+    def after(self, seconds: float, call: Callable[[], object]) -> None:
+        """Call something later."""
+        heapq.heappush(self.timers, (time.monotonic() + seconds, id(call), call))
+
+    def advance(self, steps: Steps, late: bool = False) -> None:
+        """Take the next step of a task, the first of a new one; or let it fail where it waits, if it still does."""
+        before, after = self.waits.pop(steps, None), None
+        if late and before is None:
+            return
+        with contextlib.suppress(StopIteration):
+            after = steps.throw(TimeoutError(errno.ETIMEDOUT, "timed out")) if late else next(steps)
+            self.waits[steps] = after
+        if before and after and before != after:
+            self.selector.modify(*after, steps)
+        elif before and not after:
+            self.selector.unregister(before[0])  # Closed by now, but nobody has got its number yet.
+        elif after and not before:
+            self.selector.register(*after, steps)
+
+    def turn(self) -> None:
+        """Wait until something can be done, and do it; the time is read first, so that no answer in hand is late."""
+        now = time.monotonic()
+        for key, _ in self.selector.select(max(0.0, self.timers[0][0] - now) if self.timers else None):
+            self.advance(key.data)
+        while self.timers and self.timers[0][0] <= now:
+            heapq.heappop(self.timers)[2]()
+
+
+class Ports:
+    """Source ports, none of them twice towards the same destination.
+
+    So what a sample left in some node's connection table decides no later one: keep the agent for all phases. The walk
+    is over all destinations, through the kernel's range, block by block. An abstract Unix socket claims a block in the
+    network namespace, so agents that live side by side share no port. Where a new agent begins is left to chance.
+    """
+
+    def __init__(self, first: int, last: int, block: int = 512) -> None:
+        self.blocks = [range(start, min(start + block, last + 1)) for start in range(first, last + 1, block)]
+        random.shuffle(self.blocks)
+        self.used: dict[object, set[int]] = collections.defaultdict(set)
+        self.walk = self.walked()
+
+    def walked(self) -> Iterator[int]:
+        """Port after port, round and round; 0 after each round."""
+        owned: list[int] = []
+        claims: list[socket.socket] = []
+        for block in self.blocks:
+            claim = socket.socket(socket.AF_UNIX, UDP)
+            with contextlib.suppress(OSError):
+                claim.bind(f"\0sourceip-source-ports-{block.start}")
+                claims.append(claim)
+                owned += block
+                yield from block
+        while True:
+            yield 0
+            yield from owned
+
+    def bind(self, sock: socket.socket, *destination: object) -> None:
+        """Bind to a port that is new towards this destination; raises OSError if there is none."""
+        used = self.used[destination]
+        rounds = (itertools.takewhile(bool, self.walk) for _ in range(2))
+        for port in itertools.chain.from_iterable(rounds):
             try:
-                self.stream.write(line)
-                self.stream.flush()
-            except (BrokenPipeError, ValueError):
-                os._exit(0)
+                if port not in used:
+                    sock.bind(("", port))
+                    used.add(port)
+                    return
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        raise OSError(errno.EADDRNOTAVAIL, f"every source port has been used: {len(used)} towards {destination}")
 
 
-def silence_of(error: OSError) -> str | None:
-    """How an exception of the socket layer is called, or None if it is no silence."""
-    if isinstance(error, socket.timeout):
-        return "timeout"
-    return SILENCES.get(error.errno or 0)
+def when(sock: socket.socket, mask: int, call: Callable[..., Any], *args: object) -> Steps:
+    """What a call on a socket returns when it no longer has to wait."""
+    while True:
+        try:
+            return call(*args)
+        except BlockingIOError:
+            yield sock.fileno(), mask
 
 
-def open_socket(request: Request, deadline: Deadline) -> socket.socket:
-    """A fresh socket, bound if a source port is asked for, and connected."""
-    udp = request["protocol"].startswith("udp")
-    family = socket.AF_INET6 if ":" in request["host"] else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
-    try:
-        if request.get("source_port"):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(("", request["source_port"]))
-        deadline.arm(sock)
-        if request["protocol"] != "udp-unconnected":
-            sock.connect((request["host"], request["port"]))
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+def sent(sock: socket.socket, data: bytes) -> Steps:
+    """Send all of it."""
+    while data:
+        data = data[(yield from when(sock, WRITE, sock.send, data)) :]
 
 
-def question(request: Request, token: str) -> bytes:
-    """The bytes that carry the token."""
-    if request["protocol"] != "http":
-        padding = int(request.get("padding", 0))
-        return token.encode() + (b" " + b"x" * padding if padding else b"") + b"\n"
-    target = request.get("path", "/?probe={token}").replace("{token}", token)
-    connection = "keep-alive" if request.get("keep_open") else "close"
-    host = f"{request['host']}:{request['port']}"
-    return f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: {connection}\r\n\r\n".encode()
-
-
-def ask_unconnected(sock: socket.socket, request: Request, token: str, result: Request) -> bytes:
-    """The answer to one datagram on a socket that takes one from anybody; who sent it goes into the result."""
-    sock.sendto(question(request, token), (request["host"], request["port"]))
-    result["local"] = list(sock.getsockname()[:2])
-    answer, sender = sock.recvfrom(65536)
-    result["reply_from"] = list(sender[:2])
+def asked(sock: socket.socket, dial: Request, question: bytes, result: Request) -> Steps:
+    """Ask, and return the whole answer; the ends of the socket go into the result as soon as they are known."""
+    protocol, target = dial["protocol"], (dial["host"], dial["port"])
+    code = sock.connect_ex(target) if protocol != "udp-unconnected" else 0
+    result["local"] = sock.getsockname()[:2]
+    if code == errno.EINPROGRESS:
+        yield sock.fileno(), WRITE
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+    if protocol == "udp-unconnected":
+        yield from when(sock, WRITE, sock.sendto, question, target)
+        answer, sender = yield from when(sock, READ, sock.recvfrom, 65536)
+        result["reply_from"] = sender[:2]
+        return answer
+    result["peer"] = sock.getpeername()[:2]
+    yield from sent(sock, question)
+    answer, chunk = b"", b"?"
+    while chunk and not complete(answer, protocol) and len(answer) < MAX_OCTETS:
+        chunk = yield from when(sock, READ, sock.recv, 65536)
+        answer += chunk
+    if not answer and protocol != "udp":
+        raise ConnectionResetError(errno.ECONNRESET, "closed without an answer")
     return answer
 
 
-def ask_connected(sock: socket.socket, request: Request, token: str, result: Request, deadline: Deadline) -> bytes:
-    """The answer on a socket that is connected; both its ends go into the result."""
-    result["local"] = list(sock.getsockname()[:2])
-    result["peer"] = list(sock.getpeername()[:2])
-    deadline.arm(sock)
-    sock.sendall(question(request, token))
-    return read_reply(sock, request, deadline)
-
-
-def read_reply(sock: socket.socket, request: Request, deadline: Deadline) -> bytes:
-    """The whole answer: to the end of a line, of a datagram, or of the body."""
-    data = b""
-    while len(data) < MAX_REPLY:
-        deadline.arm(sock)
-        chunk = sock.recv(65536)
-        data += chunk
-        if not chunk or request["protocol"] == "udp" or complete(data, request["protocol"]):
-            break
-    return data
+def question(dial: Request, token: str) -> bytes:
+    """The bytes that carry the token."""
+    if dial["protocol"] != "http":
+        return f"{token} {'x' * dial.get('padding', 0)}".rstrip().encode() + b"\n"
+    return f"GET /?probe={token} HTTP/1.1\r\nHost: {dial['host']}:{dial['port']}\r\nConnection: close\r\n\r\n".encode()
 
 
 def complete(data: bytes, protocol: str) -> bool:
     """Whether an answer needs no more bytes; an HTTP answer without a length ends with its connection."""
-    if protocol == "tcp":
-        return data.endswith(b"\n")
+    if protocol != "http":
+        return data.endswith(b"\n") if protocol == "tcp" else bool(data)
     head, found, body = data.partition(b"\r\n\r\n")
-    if not found:
-        return False
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length" and value.strip().isdigit():
-            return len(body) >= int(value)
-    return False
+    length = LENGTH.search(head)
+    return bool(found and length and len(body) >= int(length[1]))
 
 
 def understood(data: bytes, protocol: str) -> Request:
-    """What the answer says: an HTTP status, or what an echo saw; raises ValueError for anything else."""
-    if protocol == "http":
-        words = data.split(b"\r\n", 1)[0].split()
-        if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
-            raise ValueError(f"no HTTP answer: {data[:80]!r}")
-        return {"status": int(words[1]), "bytes": len(data)}
-    found = json.loads(data.decode())
-    # The answer's own token is told apart from the question's: an answer to something else must show.
-    return {
-        "bytes": len(data),
-        "seen_token": found["token"],
-        **{key: found[key] for key in ("seen", "seen_port", "server")},
-    }
+    """What a whole answer says: an HTTP status, what an echo saw, or both; raises ValueError if it is none."""
+    head, found, body = data.partition(b"\r\n\r\n")
+    status, length = STATUS.match(data), LENGTH.search(head)
+    if protocol == "tcp" and not data.endswith(b"\n"):
+        raise ValueError(f"half an answer: {data[:80]!r}")
+    if protocol != "http":
+        return {"bytes": len(data), **account_in(data)}
+    if not found or not status:
+        raise ValueError(f"no HTTP answer: {data[:80]!r}")
+    if length and len(body) != int(length[1]):
+        raise ValueError(f"{len(body)} octets after an HTTP head that says {int(length[1])}: {body[:80]!r}")
+    # Only an echo answers with JSON; what other applications answer with is their own affair.
+    echo = body.startswith(b"{") or JSON_TYPE.search(head)
+    return {"status": int(status[1]), "bytes": len(data), **(account_in(body) if echo else {})}
 
 
-class Kept:
-    """Sockets that one dial keeps open."""
-
-    def __init__(self) -> None:
-        """Hold nothing yet."""
-        self.sockets: list[socket.socket] = []
-        self.lock = threading.Lock()
-
-    def add(self, sock: socket.socket) -> bool:
-        """Keep a socket; always True, so that the caller leaves it open."""
-        with self.lock:
-            self.sockets.append(sock)
-        return True
-
-    def release(self) -> None:
-        """Close all."""
-        with self.lock:
-            for sock in self.sockets:
-                sock.close()
-            self.sockets.clear()
-
-
-def sample(request: Request, token: str, kept: Kept) -> Request:
-    """One sample as a mapping: what the client knows of it."""
-    result: Request = {"token": token}
-    deadline = Deadline(request["timeout_s"])
-    started = time.monotonic()
-    sock = None
+def account_in(body: bytes) -> Request:
+    """What an echo saw. Its token is told apart from the question's: an answer to something else must show."""
     try:
-        sock = open_socket(request, deadline)
-        if request["protocol"] == "udp-unconnected":
-            answer = ask_unconnected(sock, request, token, result)
-        else:
-            answer = ask_connected(sock, request, token, result, deadline)
-        if not answer:
-            result.update(silence="reset", error="closed without an answer")
-        else:
-            result.update(understood(answer, request["protocol"]))
-    except OSError as error:
-        result.update(silence=silence_of(error), error=f"{type(error).__name__}: {error}")
-    except (ValueError, KeyError) as error:
-        result["error"] = f"{type(error).__name__}: {error}"
-    finally:
+        found = json.loads(body.decode())
+        if [type(found[key]) for key in ACCOUNT] != list(ACCOUNT.values()):
+            raise TypeError(f"{', '.join(ACCOUNT)} are of another type")
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ValueError(f"no account of an echo: {body[:80]!r}: {type(error).__name__}: {error}") from error
+    return {"seen_token": found["token"], **{key: found[key] for key in ("seen", "seen_port", "server")}}
+
+
+class Echo:
+    """Tells everybody who asks over TCP or UDP what it saw."""
+
+    def __init__(self, agent: Agent, name: str, request: Request) -> None:
+        self.loop, self.identity = agent.loop, str(request.get("identity", socket.gethostname()))
+        tcp = socket.create_server((request.get("host", "0.0.0.0"), request["port"]), backlog=1024)
+        udp = socket.socket(socket.AF_INET, UDP)
+        udp.bind(tcp.getsockname()[:2])
+        with contextlib.suppress(PermissionError):
+            udp.setsockopt(socket.SOL_SOCKET, 33, MAX_OCTETS)  # SO_RCVBUFFORCE: without it, some 200 datagrams fit.
+        for sock, steps in ((tcp, self.accept(tcp)), (udp, self.datagrams(udp))):
+            sock.setblocking(False)
+            self.loop.advance(steps)
+        agent.write(id=name, event="serving", port=tcp.getsockname()[1])
+
+    def account(self, line: bytes, peer: tuple[Any, ...]) -> bytes:
+        """The answer to one line: a token, and padding that comes back."""
+        token, _, padding = line.decode(errors="replace").strip().partition(" ")
+        found = {"token": token, "seen": peer[0], "seen_port": peer[1], "server": self.identity}
+        return json.dumps({**found, "padding": padding} if padding else found).encode() + b"\n"
+
+    def page(self, head: bytes, peer: tuple[Any, ...]) -> bytes:
+        """The same over HTTP; any other page is a bad request."""
+        found = TARGET.match(head)
+        body = self.account(found[1], peer) if found else b"GET /?probe=TOKEN\n"
+        kind = "200 OK\r\nContent-Type: application/json" if found else "400 Bad Request\r\nContent-Type: text/plain"
+        return f"HTTP/1.1 {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+
+    def answer(self, sock: socket.socket, peer: tuple[Any, ...]) -> Steps:
+        """Answer each line of one connection, or one request for a page; a peer that went away needs no answer."""
+        rest, chunk = b"", b"?"
+        with sock, contextlib.suppress(OSError):
+            sock.setblocking(False)
+            while chunk and len(rest) < MAX_OCTETS:
+                chunk = yield from when(sock, READ, sock.recv, 65536)
+                rest += chunk
+                if not rest.startswith(b"GET "):
+                    *lines, rest = rest.split(b"\n")
+                    yield from sent(sock, b"".join(self.account(line, peer) for line in lines))
+                elif b"\r\n\r\n" in rest:
+                    yield from sent(sock, self.page(rest, peer))
+                    return
+
+    def accept(self, listener: socket.socket) -> Steps:
+        """Take every connection; one that has gone again is no reason to stop."""
+        while True:
+            yield listener.fileno(), READ
+            with contextlib.suppress(OSError):
+                self.loop.advance(self.answer(*listener.accept()))
+
+    def datagrams(self, sock: socket.socket) -> Steps:
+        """Answer every datagram; an ICMP error from an earlier peer is no reason to stop."""
+        while True:
+            yield sock.fileno(), READ
+            with contextlib.suppress(OSError):
+                data, peer = sock.recvfrom(65536)
+                yield from when(sock, WRITE, sock.sendto, self.account(data, peer), peer)
+
+
+class Dialling:
+    """The samples of one request, of which a bounded number is under way at once.
+
+    A sample counts while a server may be at work for it: as long as it is connected, and in its first ``QUIET_S``. So
+    silent destinations do not hold up the others.
+    """
+
+    def __init__(self, agent: Agent, name: str, request: Request) -> None:
+        """Understand a request; raises KeyError, TypeError and ValueError."""
+        self.agent, self.name, self.bound = agent, name, max(1, int(request.get("concurrency", 1)))
+        dials = [{**dial, "kind": KINDS[dial["protocol"]]} for dial in request.get("dials", [request])]
+        turns = itertools.zip_longest(*([(n, dial, token) for token in dial["tokens"]] for n, dial in enumerate(dials)))
+        self.waiting = collections.deque(item for turn in turns for item in turn if item)
+        self.left = len(self.waiting)
+        self.counted: set[tuple[int, str]] = set()
+        agent.dialling.append(self)
+
+    def fill(self) -> bool:
+        """Begin as many samples as there is room for; whether any is still to end."""
+        loop = self.agent.loop
+        while self.waiting and len(self.counted) < self.bound and len(loop.waits) < MAX_OPEN:
+            place, dial, token = self.waiting.popleft()
+            self.counted.add((place, token))
+            result: Request = {"dial": place, "token": token}
+            steps = self.sample(dial, result)
+            loop.advance(steps)
+            loop.after(dial["timeout_s"], functools.partial(loop.advance, steps, late=True))
+            loop.after(QUIET_S, functools.partial(self.make_room, dial, result))
+        if not self.left:
+            self.agent.write(id=self.name, event="done")
+        return self.left > 0
+
+    def make_room(self, dial: Request, result: Request) -> None:
+        """Count a sample no longer if it has heard nothing."""
+        if dial["kind"] is UDP or "peer" not in result:
+            self.counted.discard((result["dial"], result["token"]))
+
+    def sample(self, dial: Request, result: Request) -> Steps:
+        """Take one sample and tell of it."""
+        started, kind = time.monotonic(), dial["kind"]
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in dial["host"] else socket.AF_INET, kind) as sock:
+                sock.setblocking(False)
+                if dial.get("source_port"):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    sock.bind(("", dial["source_port"]))
+                else:
+                    self.agent.ports.bind(sock, kind.name, dial["host"], dial["port"])
+                answer = yield from asked(sock, dial, question(dial, result["token"]), result)
+            result.update(understood(answer, dial["protocol"]))
+        except OSError as error:
+            result.update(silence=SILENCES.get(error.errno or 0), error=f"{type(error).__name__}: {error}")
+        except (ValueError, TypeError, OverflowError) as error:
+            result["error"] = str(error)
         result["latency_ms"] = round((time.monotonic() - started) * 1000, 3)
-        if sock is not None and not (request.get("keep_open") and kept.add(sock)):
-            sock.close()
-    return result
+        self.agent.write(id=self.name, event="sample", **result)
+        self.counted.discard((result["dial"], result["token"]))
+        self.left -= 1
 
 
 class Agent:
-    """Operations side by side, each in a thread of its own."""
+    """Carries out requests side by side."""
 
-    def __init__(self, write: Callable[..., None]) -> None:
-        """Answer through a Writer."""
-        self.write = write
-        self.kept: dict[str, Kept] = {}
+    def __init__(self) -> None:
+        self.loop = Loop()
+        self.said: list[bytes] = []
+        self.dialling: list[Dialling] = []
+        with open("/proc/sys/net/ipv4/ip_local_port_range") as text:  # noqa: PTH123 - pathlib takes time to import
+            self.ports = Ports(*map(int, text.read().split()))
 
-    def handle(self, request: Request) -> None:
-        """Carry out one request to its end; a request that cannot be understood is answered with an error."""
-        name = str(request.get("id"))
+    def write(self, **event: object) -> None:
+        """Say one thing, at the end of this turn."""
+        self.said.append(json.dumps(event, separators=(",", ":")).encode() + b"\n")
+
+    def run(self) -> None:
+        """Carry out all that is asked, to its end."""
+        while True:
+            self.dialling = [item for item in self.dialling if item.fill()]
+            try:
+                sys.stdout.buffer.write(b"".join(self.said))
+                sys.stdout.buffer.flush()
+            except BrokenPipeError:
+                os._exit(0)  # Nobody listens any more.
+            self.said.clear()
+            if not self.loop.waits:
+                return
+            self.loop.turn()
+
+    def handle(self, line: str | bytes) -> None:
+        """Begin what a line asks for; a request that cannot be understood is answered with an error."""
+        name = None
         try:
-            {"dial": self.dial, "release": self.release, "serve": self.serve}[request["op"]](name, request)
-        except (KeyError, TypeError, ValueError, OSError) as error:
+            request = json.loads(line)
+            name = str(request.get("id"))
+            {"dial": Dialling, "serve": Echo}[request["op"]](self, name, request)
+        except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
             self.write(id=name, event="error", error=f"{type(error).__name__}: {error}")
 
-    def dial(self, name: str, request: Request) -> None:
-        """All samples of one request."""
-        kept = self.kept.setdefault(name, Kept())
-        tokens = request["tokens"]
-        workers = max(1, min(int(request.get("concurrency", 1)), len(tokens)))
-        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-            futures = [pool.submit(sample, request, token, kept) for token in tokens]
-            for future in concurrent.futures.as_completed(futures):
-                self.write(id=name, event="sample", **future.result())
-        self.write(id=name, event="done")
-
-    def release(self, name: str, request: Request) -> None:
-        """Close what a dial kept open."""
-        self.kept.pop(request["of"], Kept()).release()
-        self.write(id=name, event="done")
-
-    def serve(self, name: str, request: Request) -> None:
-        """Listen on one port for TCP and UDP until the program ends."""
-        host, identity = request.get("host", "0.0.0.0"), request.get("identity", socket.gethostname())
-        tcp = socket.create_server((host, request["port"]), backlog=512)
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        udp.bind(tcp.getsockname()[:2])
-        threading.Thread(target=echo_tcp, args=(tcp, identity), daemon=True).start()
-        threading.Thread(target=echo_udp, args=(udp, identity), daemon=True).start()
-        self.write(id=name, event="serving", port=tcp.getsockname()[1])
-
-
-def account(token: bytes, peer: tuple[Any, ...], identity: str) -> bytes:
-    """What an echo server answers."""
-    word, _, padding = token.strip().partition(b" ")
-    fields = {
-        "token": word.decode(errors="replace"),
-        "seen": peer[0],
-        "seen_port": peer[1],
-        "server": identity,
-    }
-    if padding:
-        fields["padding"] = padding.decode(errors="replace")
-    return json.dumps(fields).encode() + b"\n"
-
-
-def echo_tcp(listener: socket.socket, identity: str) -> None:
-    """Answer every connection in a thread of its own."""
-    while True:
-        sock, peer = listener.accept()
-        threading.Thread(target=echo_connection, args=(sock, peer, identity), daemon=True).start()
-
-
-def echo_connection(sock: socket.socket, peer: tuple[Any, ...], identity: str) -> None:
-    """Answer each line of one connection."""
-    with sock, sock.makefile("rb") as lines:
-        try:
+    def listen(self) -> Steps:
+        """Take requests from stdin; the program ends with it."""
+        rest = b""
+        while True:
+            yield 0, READ
+            chunk = sys.stdin.buffer.read1(65536)
+            if not chunk:
+                sys.exit()
+            *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                sock.sendall(account(line, peer, identity))
-        except OSError:
-            # The peer went away; there is nobody left to tell.
-            return
-
-
-def echo_udp(sock: socket.socket, identity: str) -> None:
-    """Answer every datagram; an ICMP error from an earlier peer is no reason to stop."""
-    while True:
-        try:
-            data, peer = sock.recvfrom(65536)
-            sock.sendto(account(data, peer, identity), peer)
-        except OSError as error:
-            if error.errno == errno.EBADF:
-                return
-
-
-def handle_all(agent: Agent, requests: list[Request]) -> None:
-    """Carry out requests side by side to their end; what is served is served until the program is ended."""
-    threads = [threading.Thread(target=agent.handle, args=(request,)) for request in requests]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if any(request["op"] == "serve" for request in requests):
-        threading.Event().wait()
+                self.handle(line)
 
 
 def main() -> None:
-    """Serve requests until stdin ends, or those that are arguments."""
-    write = Writer(sys.stdout.buffer)
-    agent = Agent(write)
-    if len(sys.argv) > 1:
-        handle_all(agent, [json.loads(argument) for argument in sys.argv[1:]])
-        return
-    write(id=None, event="ready", pid=os.getpid())
-    for line in sys.stdin.buffer:
-        try:
-            request = json.loads(line.decode())
-        except ValueError as error:
-            write(id=None, event="error", error=str(error))
-            continue
-        threading.Thread(target=agent.handle, args=(request,), daemon=True).start()
+    """Carry out the requests that are arguments, or else those on stdin."""
+    agent = Agent()
+    for argument in sys.argv[1:]:
+        agent.handle(argument)
+    if len(sys.argv) == 1:
+        agent.write(id=None, event="ready", pid=os.getpid())
+        agent.loop.advance(agent.listen())
+    agent.run()
 
 
 if __name__ == "__main__":
