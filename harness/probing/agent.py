@@ -377,7 +377,7 @@ class Agent:
         rest = b""
         while True:
             yield 0, READ
-            chunk = sys.stdin.buffer.read1(65536)
+            chunk = os.read(0, 65536)
             if not chunk:
                 sys.exit()
             *lines, rest = (rest + chunk).split(b"\n")

@@ -120,6 +120,10 @@ class Dialler:
             events = [self._happen(moment) for moment in moments]
         return {str(event["token"]): probing.reply_from(event) for event in events if event is not None}
 
+    def dial_many(self, wanted: Sequence[probing.Dial]) -> list[dict[str, cells.Reply]]:
+        """One path after the other."""
+        return [self.dial(dial) for dial in wanted]
+
     def _happen(self, moment: world.Moment) -> world.Event | None:
         telling = self.of.tells(moment, telling_of(moment))
         self.happened.logs[_log_of(world.CUSTOMER)] += telling.lines
