@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # Python 3.8 can't evaluate this and never has to. Steps yield what they wait for: a descriptor and READ or WRITE.
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
 
     Request = dict[str, Any]
     Steps = Generator[tuple[int, int], None, Any]
@@ -99,20 +99,19 @@ class Ports:
         self.used: dict[object, set[int]] = collections.defaultdict(set)
         self.walk = self.walked()
 
-    def walked(self) -> Iterator[int]:
+    def walked(self) -> Generator[int, None, None]:
         """Port after port, round and round; 0 after each round."""
         owned: list[int] = []
-        claims: list[socket.socket] = []
-        for block in self.blocks:
-            claim = socket.socket(socket.AF_UNIX, UDP)
-            with contextlib.suppress(OSError):
-                claim.bind(f"\0sourceip-source-ports-{block.start}")
-                claims.append(claim)
-                owned += block
-                yield from block
-        while True:
-            yield 0
-            yield from owned
+        with contextlib.ExitStack() as claims:
+            for block in self.blocks:
+                claim = claims.enter_context(socket.socket(socket.AF_UNIX, UDP))
+                with contextlib.suppress(OSError):
+                    claim.bind(f"\0sourceip-source-ports-{block.start}")
+                    owned += block
+                    yield from block
+            while True:
+                yield 0
+                yield from owned
 
     def bind(self, sock: socket.socket, *destination: object) -> None:
         """Bind to a port that is new towards this destination; raises OSError if there is none."""
