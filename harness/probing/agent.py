@@ -89,8 +89,8 @@ class Ports:
     """Source ports, none of them twice towards the same destination.
 
     So what a sample left in some node's connection table decides no later one: keep the agent for all phases. The walk
-    is over all destinations, through the kernel's range, block by block. An abstract Unix socket claims a block in the
-    network namespace, so agents that live side by side share no port. Where a new agent begins is left to chance.
+    is over all destinations, through the kernel's range in any order, lest clients walk in step and meet where a node
+    rewrites them. An abstract Unix socket claims a block, so agents in one network namespace share no port.
     """
 
     def __init__(self, first: int, last: int, block: int = 512) -> None:
@@ -107,8 +107,9 @@ class Ports:
                 claim = claims.enter_context(socket.socket(socket.AF_UNIX, UDP))
                 with contextlib.suppress(OSError):
                     claim.bind(f"\0sourceip-source-ports-{block.start}")
-                    owned += block
-                    yield from block
+                    mine = random.sample(block, len(block))
+                    owned += mine
+                    yield from mine
             while True:
                 yield 0
                 yield from owned
