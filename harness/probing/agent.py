@@ -5,8 +5,8 @@ are arguments, and it ends when all are answered. Operations run side by side, e
 
 ``dial``   ``tokens``, a fresh socket each, to ``host``:``port`` within ``timeout_s``. ``protocol`` is ``http`` (GET),
            ``tcp`` (a line each way), ``udp``, or ``udp-unconnected``, which takes an answer from anybody. ``padding``
-           is octets to carry besides, ``source_port`` binds. ``dials`` is a list of such objects, taken in turn;
-           ``concurrency`` is that of all. One ``sample`` a token, with its place in ``dials``; no retries; ``done``.
+           is octets to carry besides, ``source_port`` binds, ``keep_open`` holds sockets. ``dials`` is a list of such
+           objects, ``concurrency`` that of all. One ``sample`` a token, its ``dial`` a place in it, then ``done``.
 ``serve``  Answers TCP and UDP on ``port`` with the account of what it saw, in a JSON line or, to a GET, a page.
 """
 
@@ -41,7 +41,6 @@ MAX_OCTETS, QUIET_S, MAX_OPEN = 1 << 22, 0.1, 900
 KINDS = {"http": TCP, "tcp": TCP, "udp": UDP, "udp-unconnected": UDP}
 ACCOUNT = {"token": str, "seen": str, "seen_port": int, "server": str}
 SILENCES = {errno.ECONNREFUSED: "refused", errno.ECONNRESET: "reset", errno.EPIPE: "reset", errno.ETIMEDOUT: "timeout"}
-# Not permitted is what a datagram's sender hears when a rule of its own host drops it on its way out.
 SILENCES.update({errno.EHOSTUNREACH: "unreachable", errno.ENETUNREACH: "unreachable", errno.EPERM: "dropped"})
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?:\r|$)", re.IGNORECASE)
 JSON_TYPE = re.compile(rb"\r\ncontent-type:[ \t]*application/json\b", re.IGNORECASE)
@@ -107,9 +106,8 @@ class Ports:
                 claim = claims.enter_context(socket.socket(socket.AF_UNIX, UDP))
                 with contextlib.suppress(OSError):
                     claim.bind(f"\0sourceip-source-ports-{block.start}")
-                    mine = random.sample(block, len(block))
-                    owned += mine
-                    yield from mine
+                    owned += random.sample(block, len(block))
+                    yield from owned[-len(block) :]
             while True:
                 yield 0
                 yield from owned
@@ -146,15 +144,15 @@ def sent(sock: socket.socket, data: bytes) -> Steps:
 
 
 def asked(sock: socket.socket, dial: Request, question: bytes, result: Request) -> Steps:
-    """Ask, and return the whole answer; the ends of the socket go into the result as soon as they are known."""
+    """Ask, and return the whole answer; both ends of a connected socket go into the result."""
     protocol, target = dial["protocol"], (dial["host"], dial["port"])
     code = sock.connect_ex(target) if protocol != "udp-unconnected" else 0
-    result["local"] = sock.getsockname()[:2]
     if code == errno.EINPROGRESS:
         yield sock.fileno(), WRITE
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
+    result["local"] = sock.getsockname()[:2]
     if protocol == "udp-unconnected":
         yield from when(sock, WRITE, sock.sendto, question, target)
         answer, sender = yield from when(sock, READ, sock.recvfrom, 65536)
@@ -175,7 +173,8 @@ def question(dial: Request, token: str) -> bytes:
     """The bytes that carry the token."""
     if dial["protocol"] != "http":
         return f"{token} {'x' * dial.get('padding', 0)}".rstrip().encode() + b"\n"
-    return f"GET /?probe={token} HTTP/1.1\r\nHost: {dial['host']}:{dial['port']}\r\nConnection: close\r\n\r\n".encode()
+    host, end = f"{dial['host']}:{dial['port']}", "keep-alive" if dial.get("keep_open") else "close"
+    return f"GET /?probe={token} HTTP/1.1\r\nHost: {host}\r\nConnection: {end}\r\n\r\n".encode()
 
 
 def complete(data: bytes, protocol: str) -> bool:
@@ -277,31 +276,28 @@ class Echo:
 class Dialling:
     """The samples of one request, of which a bounded number is under way at once.
 
-    A sample counts while a server may be at work for it: as long as it is connected, and in its first ``QUIET_S``. So
-    silent destinations do not hold up the others.
+    One that is not connected after ``QUIET_S`` does not count, so silent destinations do not hold up the others.
     """
 
     def __init__(self, agent: Agent, name: str, request: Request) -> None:
-        """Understand a request; raises KeyError, TypeError and ValueError."""
-        self.agent, self.name, self.bound = agent, name, max(1, int(request.get("concurrency", 1)))
+        self.agent, self.loop, self.name = agent, agent.loop, name
         dials = [{**dial, "kind": KINDS[dial["protocol"]]} for dial in request.get("dials", [request])]
         turns = itertools.zip_longest(*([(n, dial, token) for token in dial["tokens"]] for n, dial in enumerate(dials)))
         self.waiting = collections.deque(item for turn in turns for item in turn if item)
-        self.left = len(self.waiting)
+        self.left, self.bound = len(self.waiting), max(1, int(request.get("concurrency", 1)))
         self.counted: set[tuple[int, str]] = set()
         agent.dialling.append(self)
 
     def fill(self) -> bool:
         """Begin as many samples as there is room for; whether any is still to end."""
-        loop = self.agent.loop
-        while self.waiting and len(self.counted) < self.bound and len(loop.waits) < MAX_OPEN:
+        while self.waiting and len(self.counted) < self.bound and len(self.loop.waits) < MAX_OPEN:
             place, dial, token = self.waiting.popleft()
             self.counted.add((place, token))
             result: Request = {"dial": place, "token": token}
             steps = self.sample(dial, result)
-            loop.advance(steps)
-            loop.after(dial["timeout_s"], functools.partial(loop.advance, steps, late=True))
-            loop.after(QUIET_S, functools.partial(self.make_room, dial, result))
+            self.loop.advance(steps)
+            self.loop.after(dial["timeout_s"], functools.partial(self.loop.advance, steps, late=True))
+            self.loop.after(QUIET_S, functools.partial(self.make_room, dial, result))
         if not self.left:
             self.agent.write(id=self.name, event="done")
         return self.left > 0
@@ -313,15 +309,18 @@ class Dialling:
 
     def sample(self, dial: Request, result: Request) -> Steps:
         """Take one sample and tell of it."""
-        started, kind = time.monotonic(), dial["kind"]
+        started, family = time.monotonic(), socket.AF_INET6 if ":" in dial["host"] else socket.AF_INET
         try:
-            with socket.socket(socket.AF_INET6 if ":" in dial["host"] else socket.AF_INET, kind) as sock:
+            with contextlib.ExitStack() as stack:
+                sock = stack.enter_context(socket.socket(family, dial["kind"]))
+                if dial.get("keep_open"):
+                    self.agent.kept.append(stack.pop_all())
                 sock.setblocking(False)
                 if dial.get("source_port"):
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     sock.bind(("", dial["source_port"]))
                 else:
-                    self.agent.ports.bind(sock, kind.name, dial["host"], dial["port"])
+                    self.agent.ports.bind(sock, dial["kind"].name, dial["host"], dial["port"])
                 answer = yield from asked(sock, dial, question(dial, result["token"]), result)
             result.update(understood(answer, dial["protocol"]))
         except OSError as error:
@@ -340,6 +339,7 @@ class Agent:
     def __init__(self) -> None:
         self.loop = Loop()
         self.said: list[bytes] = []
+        self.kept: list[contextlib.ExitStack] = []
         self.dialling: list[Dialling] = []
         with open("/proc/sys/net/ipv4/ip_local_port_range") as text:  # noqa: PTH123 - pathlib takes time to import
             self.ports = Ports(*map(int, text.read().split()))

@@ -56,7 +56,8 @@ class Dial:
         tokens: One for each sample.
         timeout_s: Seconds until a sample counts as unanswered.
         concurrency: How many samples are under way at once, in a dial of its own; silent ones do not count for long.
-        source_port: The client's port, with one token only; 0 lets the system choose.
+        source_port: The client's port, with one token only; 0 lets the agent choose one that is new.
+        keep_open: Whether the connections stay open until the session ends.
     """
 
     address: facts.Address
@@ -66,6 +67,7 @@ class Dial:
     timeout_s: float
     concurrency: int = 20
     source_port: int = 0
+    keep_open: bool = False
 
     def __post_init__(self) -> None:
         if not self.tokens or (self.source_port and len(self.tokens) > 1):
@@ -82,6 +84,7 @@ class Dial:
             "tokens": self.tokens,
             "timeout_s": self.timeout_s,
             "source_port": self.source_port,
+            "keep_open": self.keep_open,
         }
 
 

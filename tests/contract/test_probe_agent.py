@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 import struct
@@ -332,6 +333,23 @@ def test_a_source_port_can_be_chosen(session: client.Session) -> None:
         [reply] = session.dial(wanted).values()
     assert reply.local is not None
     assert reply.local[1] == free
+
+
+def test_a_connection_can_be_kept_open() -> None:
+    """The server sees the end of the connection only when the session ends, although the answer came long before."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, client.running(runners.Runner(prefix=())) as holder:
+        wanted = dial(listener.getsockname()[1], words.Protocol.HTTP, count=1, timeout_s=0.2)
+        [reply] = holder.dial(dataclasses.replace(wanted, keep_open=True)).values()
+        [other] = holder.dial(wanted).values()
+        assert reply.silence is other.silence is words.Silence.TIMEOUT
+        kept, closed = (listener.accept()[0] for _ in range(2))
+        with kept, closed:
+            assert b"Connection: keep-alive" in kept.recv(4096)
+            assert b"Connection: close" in closed.recv(4096)
+            assert closed.recv(1) == b""
+            kept.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                kept.recv(1)
 
 
 def test_several_dials_run_at_once(session: client.Session) -> None:
