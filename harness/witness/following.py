@@ -125,6 +125,20 @@ def follow_bpf(asked: Question, tables: Mapping[str, Table], owners: Owners) -> 
     return Way(hops=tuple(hops), whole=whole)
 
 
+def only_way(asked: Question) -> Hop | None:
+    """What programs must have done with an answered sample whose Service has one backend; None if that is not so.
+
+    A client in the cluster is translated on its own node, and one outside of it on the backend's.
+    """
+    flow, destination = sent(asked), asked.cell.destination
+    bpf = asked.cell.phase.dataplane is words.Dataplane.BPF
+    if flow is None or not bpf or not asked.reply.answered or len(destination.backends) != 1:
+        return None
+    (backend,), client = destination.backends, asked.cell.client
+    after = dataclasses.replace(flow, destination=backend.address, port=destination.target_port)
+    return Hop(node=client.node or backend.node, before=flow, after=after, local=client.kind is words.ClientKind.HOST)
+
+
 def owners_in(known: facts.Facts, planned: Iterable[cells.Cell]) -> dict[facts.Address, str]:
     """The node that has each address, or on which the pod with it is."""
     backends = (pod for cell in planned for pod in cell.destination.backends)

@@ -8,6 +8,7 @@ counts for nothing either: a port may have been used before.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -28,7 +29,7 @@ class KernelTable:
 
     @contextlib.contextmanager
     def watching(self, known: facts.Facts, planned: Sequence[cells.Cell]) -> Iterator[KernelWatch]:
-        """Remember what is there before the first sample."""
+        """Remember what is there before the first sample, and have what comes after kept even if it ends soon."""
         ports = sorted({port for cell in planned for port in _ports(cell)})
         reader = Reader(
             api=self.api,
@@ -39,7 +40,11 @@ class KernelTable:
         )
         before = Before(tables=reader.tables(), rules=reader.rules())
         owners = following.owners_in(known, planned)
-        yield KernelWatch(reader=reader, known=known, owners=owners, before=before)
+        reader.track(ports)
+        try:
+            yield KernelWatch(reader=reader, known=known, owners=owners, before=before)
+        finally:
+            reader.track(())
 
 
 def _ports(cell: cells.Cell) -> set[int]:
@@ -73,6 +78,11 @@ class Reader:
             return following.table_from(answer[:-1])
 
         return stations.everywhere(one, self.posts)
+
+    def track(self, ports: Sequence[int]) -> None:
+        """Have every node keep its new connections to these ports from now on; without ports, none."""
+        request = {"op": "track", "ports": list(ports)}
+        stations.everywhere(lambda _, pod: stations.ask(self.api, pod, request), self.posts)
 
     def rules(self) -> dict[str, attribution_ruleset.Ruleset]:
         """Each node's nat table."""
@@ -170,6 +180,8 @@ class Explaining:
     def rewrites(self, asked: Question, way: following.Way) -> tuple[cells.Rewrite, ...]:
         """The changes on one sample's way."""
         connected = following.connected(asked)
+        if connected is None and not way.hops:
+            return self._forgotten(asked)
 
         def explain(hop: Hop, changed: Changed) -> Made | None:
             before, after = hop.before, hop.after
@@ -187,6 +199,17 @@ class Explaining:
             return self._made[key]
 
         return attribution.rewrites((*((connected,) if connected is not None else ()), *way.hops), explain)
+
+    def _forgotten(self, asked: Question) -> tuple[cells.Rewrite, ...]:
+        """What a NAT map alone says: of an answer there can be no doubt where a frontend has one backend only."""
+        hop = following.only_way(asked)
+        read = self._seen.read.get(hop.node) if hop is not None else None
+        if hop is None or read is None:
+            return ()
+        made = attribution_bpf.explain(hop, "destination", read.maps, _origin(asked.cell, hop, by_socket=False))
+        found = attribution.rewrites([hop], lambda *_: made)
+        evidence = "the connection map has forgotten it, and the Service has no other backend"
+        return tuple(dataclasses.replace(item, evidence=evidence) for item in found if made is not None)
 
     def _explain(self, cell: cells.Cell, hop: Hop, changed: Changed, *, by_socket: bool) -> Made | None:
         read = self._seen.read.get(hop.node)

@@ -7,8 +7,9 @@ JSON request a connection, answered by JSON lines:
             names the watch, which replaces an earlier one. One line: which addresses are ``watched`` and ``missing``.
 ``report``  of the watch named ``id``: a line ``[token, protocol, source, port, destination, port, address]`` for every
             token, then one with the number of packets ``seen`` and ``lost``. Lost packets make its silence worthless.
-``table``   the kernel's connections that have one of ``ports`` at their far end: a line ``[protocol, original tuple,
-            reply tuple, status, mark]`` for each, a tuple being source, port, destination, port; then one with ``end``.
+``track``   from now on, keep every new connection that has one of ``ports`` at its far end: some end before a run does.
+``table``   the kernel's connections to ``ports``, and those that were kept: a line ``[protocol, original tuple, reply
+            tuple, status, mark]`` for each, a tuple being source, port, destination, port; then one with ``end``.
 ``stop``    the watch named ``id``.
 
 A pod is watched *inside its own network namespace*, found by its address: a program on the host's side of its veth may
@@ -17,12 +18,12 @@ comes in and never what goes out, after every program at the device's entry, and
 host-network pod (``host``) is watched in the node's namespace, where what comes in from another machine has not met
 the node's rules: its destination may still be a NodePort, while the source is the one that arrived.
 
-A filter in the kernel lets pass only what is for the address and one of its ports and has a payload, so the packets
-of a tunnel, which are for other ports, are no concern. Only IPv4.
+A filter in the kernel lets pass only what is for the address and one of its ports and has a payload. Only IPv4.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -36,9 +37,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # Python 3.8 can't evaluate this and never has to.
-    from collections.abc import Callable, Iterator
-
-    Tuple4 = list[Any]
+    from collections.abc import Iterator
 
 DOOR = "\0sourceip-witness"
 ETH_P_IP = 0x0800
@@ -58,22 +57,21 @@ TOKEN = re.compile(rb"GET /\?probe=([0-9A-Za-z-]{1,64}) HTTP/1\.[01]\r\n|([0-9A-
 
 # Connection tracking over netlink: linux/netfilter/nfnetlink_conntrack.h.
 NETLINK_NETFILTER, CT_GET, DUMP = 12, (1 << 8) | 1, 0x301
-NLMSG_ERROR, NLMSG_DONE = 2, 3
+NLMSG_ERROR, NLMSG_DONE, NEW_CONNECTIONS = 2, 3, 1
 CTA_ORIGINAL, CTA_REPLY, CTA_STATUS, CTA_MARK = 1, 2, 3, 8
 
 
 def program(address: str, ports: list[int]) -> bytes:
     """The filter: IPv4 for that address, TCP or UDP to one of the ports, no later fragment, with a payload."""
     wanted = struct.unpack("!I", socket.inet_aton(address))[0]
-    codes: list[tuple[int, str, str, int]] = [
+    codes: list[tuple[Any, ...]] = [
         (0x20, "", "", 16),  # the destination's address
         (0x15, "", "drop", wanted),
         (0x28, "", "", 6),  # flags and the fragment's offset
         (0x45, "drop", "", 0x1FFF),
         (0xB1, "", "", 0),  # X = the length of the IP header
         (0x48, "", "", 2),  # the destination's port
-        *((0x15, "port", "", port) for port in ports),
-        (0x05, "", "", -1),  # none of them
+        *((0x15, "port", "drop" if port == ports[-1] else "", port) for port in ports),
         (0x30, "", "", 9),  # :port
         (0x15, "tcp", "", 6),
         (0x15, "", "drop", 17),
@@ -89,18 +87,12 @@ def program(address: str, ports: list[int]) -> bytes:
         (0x06, "", "", SNAP),  # :keep
         (0x06, "", "", 0),  # :drop
     ]
-    after = 6 + len(ports)
-    places = {"port": after + 1, "tcp": after + 6, "keep": len(codes) - 2, "drop": len(codes) - 1}
-    # An unconditional jump has its distance in the operand.
+    after, end = 6 + len(ports), len(codes)
+    # Jumps are relative to the instruction after them.
+    places = {"port": after, "tcp": after + 5, "keep": end - 2, "drop": end - 1}
     return b"".join(
-        struct.pack(
-            "=HBBI",
-            code,
-            places[true] - index - 1 if true else 0,
-            places[false] - index - 1 if false else 0,
-            places["drop"] - index - 1 if operand < 0 else operand,
-        )
-        for index, (code, true, false, operand) in enumerate(codes)
+        struct.pack("=HBBI", code, *(places.get(name, index + 1) - index - 1 for name in names), operand)
+        for index, (code, *names, operand) in enumerate(codes)
     )
 
 
@@ -140,7 +132,7 @@ class Capture:
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
         self.read()
         self.dropped()
-        # What came in before the filter was there, or before anybody knows of this watch, is nobody's.
+        # What came in before the filter was there is nobody's.
         self.seen, self.lost, self.kept = 0, 0, {}
 
     def read(self) -> None:
@@ -169,60 +161,46 @@ class Capture:
 
 def enter(path: str) -> None:
     """Move the calling thread into a network namespace; raises OSError."""
+    import ctypes
+
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        if hasattr(os, "setns"):
-            os.setns(handle, CLONE_NEWNET)
-            return
-        import ctypes
-
         if ctypes.CDLL(None, use_errno=True).setns(handle, CLONE_NEWNET) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     finally:
         os.close(handle)
 
 
-def namespaces() -> Iterator[str]:
+def namespaces() -> list[str]:
     """A path to every network namespace that has a process."""
-    known = set()
+    found: dict[int, str] = {}
     for path in Path("/proc").glob("[0-9]*/ns/net"):
-        try:
-            found = path.stat()
-        except OSError:
-            # The process has ended meanwhile.
-            continue
-        if (found.st_dev, found.st_ino) not in known:
-            known.add((found.st_dev, found.st_ino))
-            yield str(path)
+        # A process may end while it is looked at.
+        with contextlib.suppress(OSError):
+            found.setdefault(path.stat().st_ino, str(path))
+    return list(found.values())
 
 
-def owned(addresses: list[str]) -> list[str]:
-    """Which of these the calling thread's network namespace has: what can be bound."""
-    found = []
-    for address in addresses:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
-            try:
-                trial.bind((address, 0))
-            except OSError:
-                continue
-            found.append(address)
-    return found
+def is_owned(address: str) -> bool:
+    """Whether the calling thread's network namespace has an address: what can be bound."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial, contextlib.suppress(OSError):
+        trial.bind((address, 0))
+        return True
+    return False
 
 
 def captures(targets: dict[str, list[int]], path: str | None) -> list[Capture]:
-    """Captures for those of the targets that a namespace has; of none if it has gone. None is this thread's own."""
+    """Captures of those targets that a namespace has, made by a thread that enters it; None is this thread's own."""
     found: list[Capture] = []
 
     def work() -> None:
         try:
             if path is not None:
                 enter(path)
-            found.extend(Capture(address, targets[address]) for address in owned(list(targets)))
+            found.extend(Capture(address, ports) for address, ports in targets.items() if is_owned(address))
         except OSError as error:
             sys.stderr.write(f"{path}: {error}\n")
 
-    # A thread of its own: whoever has entered a namespace can't be trusted to be where it was.
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
@@ -241,7 +219,7 @@ def attributes(data: bytes) -> dict[int, bytes]:
     return found
 
 
-def tuple_from(data: bytes) -> tuple[int, Tuple4] | None:
+def tuple_from(data: bytes) -> tuple[int, list[Any]] | None:
     """Protocol number, and source and destination, of one direction of a connection; None if it has no ports."""
     parts = attributes(data)
     addresses, ports = attributes(parts.get(1, b"")), attributes(parts.get(2, b""))
@@ -254,7 +232,7 @@ def tuple_from(data: bytes) -> tuple[int, Tuple4] | None:
     return ports[1][0], [ends[0], numbers[0], ends[1], numbers[1]]
 
 
-def connection_from(data: bytes) -> Tuple4 | None:
+def connection_from(data: bytes) -> list[Any] | None:
     """One entry of the kernel's table, without its ``nfgenmsg``; None if it is neither TCP nor UDP."""
     parts = attributes(data)
     original, reply = tuple_from(parts.get(CTA_ORIGINAL, b"")), tuple_from(parts.get(CTA_REPLY, b""))
@@ -275,7 +253,7 @@ def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
         place += (length + 3) & ~3
 
 
-def table() -> Iterator[Tuple4]:
+def table() -> Iterator[list[Any]]:
     """The kernel's connection table of this network namespace; raises OSError."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as sock:
         sock.settimeout(REQUEST_S)
@@ -292,6 +270,31 @@ def table() -> Iterator[Tuple4]:
                     yield found
 
 
+class Tracker:
+    """The connections that the kernel has told of, where it tells (``nf_conntrack_events``)."""
+
+    def __init__(self, ports: list[int]) -> None:
+        """Listen from now on; raises OSError."""
+        self.ports = set(ports)
+        self.kept: dict[str, list[Any]] = {}
+        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
+        self.socket.setblocking(False)
+        self.socket.bind((0, NEW_CONNECTIONS))
+
+    def read(self) -> None:
+        """Take what is there; what the kernel had no room for is not known, and nobody says that all is."""
+        while True:
+            try:
+                data = self.socket.recv(1 << 16)
+            except OSError:
+                return
+            for _, body in messages(data):
+                found = connection_from(body[4:])
+                if found is not None and self.ports & {found[1][3], found[2][1]} and len(self.kept) < MOST_KEPT:
+                    self.kept[repr(found[:3])] = found
+
+
 class Watcher:
     """The one watch of a node, and what can be asked of it."""
 
@@ -299,6 +302,7 @@ class Watcher:
         """Watch nothing yet."""
         self.id = ""
         self.captures: list[Capture] = []
+        self.trackers: list[Tracker] = []
 
     def close(self) -> None:
         """Stop watching."""
@@ -306,20 +310,25 @@ class Watcher:
             capture.socket.close()
         self.id, self.captures = "", []
 
+    def track(self, request: dict[str, Any]) -> Iterator[object]:
+        """Keep new connections to these ports in the place of earlier ones; no ports keep none."""
+        for tracker in self.trackers:
+            tracker.socket.close()
+        self.trackers = [Tracker(request["ports"])] if request["ports"] else []
+        yield {"end": True}
+
     def watch(self, request: dict[str, Any]) -> Iterator[object]:
         """Find every target's namespace and watch there."""
         self.close()
-        targets = {
-            host: {item["address"]: item["ports"][:MOST_PORTS] for item in request["targets"] if item["host"] is host}
-            for host in (False, True)
-        }
+        inside: dict[bool, dict[str, list[int]]] = {False: {}, True: {}}
+        for item in request["targets"]:
+            inside[item["host"]][item["address"]] = item["ports"][:MOST_PORTS]
         self.id = str(request["id"])
-        self.captures = captures(targets[True], None) if targets[True] else []
-        for path in namespaces() if targets[False] else ():
-            self.captures += captures(targets[False], path)
+        self.captures = captures(inside[True], None)
+        for path in namespaces() if inside[False] else ():
+            self.captures += captures(inside[False], path)
         watched = [capture.address for capture in self.captures]
-        missing = [item["address"] for item in request["targets"] if item["address"] not in watched]
-        yield {"watched": watched, "missing": missing}
+        yield {"watched": watched, "missing": sorted({*inside[False], *inside[True]} - set(watched))}
 
     def report(self, request: dict[str, Any]) -> Iterator[object]:
         """Everything that has arrived until now."""
@@ -334,35 +343,29 @@ class Watcher:
 
     def table(self, request: dict[str, Any]) -> Iterator[object]:
         """The kernel's connections to these ports."""
+        for tracker in self.trackers:
+            tracker.read()
+        kept = {name: found for tracker in self.trackers for name, found in tracker.kept.items()}
         ports = set(request["ports"])
-        for found in table():
-            if ports & {found[1][3], found[2][1]}:
-                yield found
+        kept.update((repr(found[:3]), found) for found in table() if ports & {found[1][3], found[2][1]})
+        yield from kept.values()
         yield {"end": True}
 
     def stop(self, request: dict[str, Any]) -> Iterator[object]:
-        """End a watch; one that has been replaced is not ended."""
+        """End a watch, unless another one has replaced it."""
         if request["id"] == self.id:
             self.close()
         yield {"end": True}
-
-    def answer(self, request: dict[str, Any]) -> Iterator[object]:
-        """Carry out a request; raises ValueError, KeyError, TypeError and OSError."""
-        operations: dict[str, Callable[[dict[str, Any]], Iterator[object]]] = {
-            "watch": self.watch,
-            "report": self.report,
-            "table": self.table,
-            "stop": self.stop,
-        }
-        return operations[request["op"]](request)
 
 
 def serve_one(watcher: Watcher, connection: socket.socket) -> None:
     """Answer one request; whatever is wrong with it is the answer's one line."""
     connection.settimeout(REQUEST_S)
+    operations = {name: getattr(watcher, name) for name in ("watch", "report", "stop", "track", "table")}
     with connection, connection.makefile("rwb") as stream:
         try:
-            for line in watcher.answer(json.loads(stream.readline())):
+            request = json.loads(stream.readline())
+            for line in operations[request["op"]](request):
                 stream.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
         except (ValueError, KeyError, TypeError, OSError) as error:
             stream.write(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode() + b"\n")
@@ -371,19 +374,18 @@ def serve_one(watcher: Watcher, connection: socket.socket) -> None:
 def serve(door: socket.socket, watcher: Watcher) -> None:
     """Take packets and requests as they come, for ever."""
     while True:
-        ready, _, _ = select.select([door, *(capture.socket for capture in watcher.captures)], [], [], IDLE_S)
+        listening: dict[socket.socket, Capture | Tracker] = {item.socket: item for item in watcher.captures}
+        listening.update((item.socket, item) for item in watcher.trackers)
+        ready, _, _ = select.select([door, *listening], [], [], IDLE_S)
         if not ready:
             watcher.close()
-        for capture in watcher.captures:
-            if capture.socket in ready:
-                capture.read()
+        for sock in set(ready) - {door}:
+            listening[sock].read()
         if door in ready:
             connection, _ = door.accept()
-            try:
+            # Whoever asked may have gone away.
+            with contextlib.suppress(OSError):
                 serve_one(watcher, connection)
-            except OSError as error:
-                # Whoever asked has gone away.
-                sys.stderr.write(f"{error}\n")
 
 
 def main() -> None:
@@ -391,8 +393,6 @@ def main() -> None:
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     door.bind(DOOR)
     door.listen(16)
-    sys.stdout.write("watching\n")
-    sys.stdout.flush()
     serve(door, Watcher())
 
 

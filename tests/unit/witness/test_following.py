@@ -163,3 +163,19 @@ def test_a_watchers_lines_are_a_table() -> None:
     """What goes on is the answer turned round."""
     line = ["TCP", ["172.18.0.5", 40000, "172.18.0.2", 30180], ["10.244.162.134", 80, "10.244.82.0", 51111], 398, 0]
     assert following.table_from([line]) == table(MASQUERADED)
+
+
+def test_an_answer_by_the_only_backend_has_one_way_only() -> None:
+    """In eBPF mode, where the Service leaves no choice; in iptables mode the rules of several nodes have a part."""
+    cell = builders.cell(phase=words.Phase.EBPF)
+    hop = following.only_way(asked(cell))
+    assert hop is not None
+    assert (hop.node, str(hop.after.destination), hop.after.port) == (W1, "10.244.162.134", 80)
+    inside = following.only_way(asked(from_pod(cell), local="10.244.110.131:7"))
+    assert inside is not None
+    assert inside.node == W2
+    assert following.only_way(asked(builders.cell())) is None
+    two = builders.with_destination(cell, builders.destination(backends=(builders.CUSTOMER, builders.SUMMARY)))
+    assert following.only_way(asked(two)) is None
+    silent = dataclasses.replace(asked(cell), reply=builders.silent("t", words.Silence.TIMEOUT).reply)
+    assert following.only_way(silent) is None

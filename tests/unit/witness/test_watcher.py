@@ -186,3 +186,32 @@ def test_any_bytes_are_netlink_or_nothing(data: bytes) -> None:
     for _, body in watcher.messages(data):
         assert len(body) < len(data)
     watcher.attributes(data)
+
+
+class Kernel:
+    """A socket that gives what the kernel tells, then has nothing more."""
+
+    def __init__(self, *told: bytes) -> None:
+        self.told = list(told)
+
+    def recv(self, size: int) -> bytes:
+        """The next message."""
+        assert size >= 8192
+        if not self.told:
+            raise BlockingIOError
+        return self.told.pop(0)
+
+
+def test_new_connections_are_kept_as_they_come() -> None:
+    """Those for the ports that are asked for, each once; the message begins with a header and an ``nfgenmsg``."""
+    wanted = direction(1, HOST, 40000, "172.18.0.3", 30180) + direction(2, POD, 80, "172.18.0.3", 51111)
+    other = direction(1, HOST, 40001, "172.18.0.3", 443) + direction(2, "172.18.0.3", 443, HOST, 40001)
+    told = [
+        struct.pack("=IHHII", 20 + len(body), 0x100, 0, 0, 0) + b"\0" * 4 + body for body in (wanted, other, wanted)
+    ]
+    tracker = watcher.Tracker.__new__(watcher.Tracker)
+    vars(tracker).update(ports={30180}, kept={}, socket=Kernel(*told))
+    tracker.read()
+    assert [found[:3] for found in tracker.kept.values()] == [
+        ["TCP", [HOST, 40000, "172.18.0.3", 30180], [POD, 80, "172.18.0.3", 51111]]
+    ]
