@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 
 from harness.commands import plan as plan_command
-from harness.model import cells, facts, facts_file, laying, matrix, records, words
+from harness.model import cells, facts, facts_file, matrix, records, words
 from harness.oracle import judge, predictions
 
 LAB = "lab reference dataplane (not Calico): kube-proxy's iptables rules and this project's own eBPF programs"
@@ -34,16 +34,17 @@ def honest(_cell: cells.Cell, _index: int, sample: cells.Sample) -> cells.Sample
     return sample
 
 
+@functools.cache
 def run(
     *,
     samples: int = 20,
-    rows: Iterable[matrix.Row] = matrix.ROWS,
+    rows: tuple[matrix.Row, ...] = matrix.ROWS,
     spoil: Spoil = honest,
-    phases: Iterable[words.Phase] = tuple(words.Phase),
+    phases: tuple[words.Phase, ...] = tuple(words.Phase),
     rewritten: bool = True,
 ) -> records.RunRecord:
     """A run over these rows whose samples are as predicted, but for what is spoiled."""
-    done = tuple(_phase(phase, tuple(rows), samples, spoil, rewritten=rewritten) for phase in phases)
+    done = tuple(_phase(phase, rows, samples, spoil, rewritten=rewritten) for phase in phases)
     return records.RunRecord(
         provider="lab",
         description=LAB,
@@ -173,6 +174,7 @@ def _rewrites(cell: cells.Cell, told: cells.Account, count: int) -> Iterable[cel
         )
 
 
+@functools.cache
 def red() -> records.RunRecord:
     """A run with wrong addresses, a flapping cell, witnesses that disagree, a cell that never ran and a finding."""
 
@@ -222,6 +224,7 @@ FINDING = records.Environment(
 )
 
 
+@functools.cache
 def invalid() -> records.RunRecord:
     """A run in which a control misbehaved and the environment blocks."""
     green = run(samples=2)
@@ -242,14 +245,8 @@ def invalid() -> records.RunRecord:
     )
 
 
+@functools.cache
 def interrupted() -> records.RunRecord:
     """A run that was ended in its second phase."""
     green = run(samples=2, phases=(words.Phase.IPTABLES,))
     return dataclasses.replace(green, wanted=tuple(words.Phase), interrupted="SIGINT during ebpf")
-
-
-def lay(name: str) -> matrix.Row:
-    """The row of that name, which must have a place in the example cluster."""
-    found = matrix.row(name)
-    laying.lay(found, known())
-    return found

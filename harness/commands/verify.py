@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--matrix", dest="cells", action="store_const", const="all", help="all cells; short for --cells all"
     )
-    parser.add_argument("--report-dir", type=Path, metavar="DIR", help="write run.json and junit.xml there")
+    parser.add_argument(
+        "--report-dir", type=Path, metavar="DIR", help="write run.json, junit.xml and report.html there"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the cluster up afterwards")
 
 

@@ -11,7 +11,7 @@ MEANING = {
     words.Outcome.PASS: "every planned cell was sampled, and every sample showed exactly what was predicted",
     words.Outcome.SKIP: "nothing was measured",
     words.Outcome.FAIL: "what was seen is not what was predicted",
-    words.Outcome.ERROR: "something that was planned was not measured, so this run says nothing about it",
+    words.Outcome.ERROR: "something that was planned was not measured, and this run says nothing about that part",
     words.Outcome.INVALID: "a control or the environment shows that nothing measured here can be trusted, green or red",
 }
 

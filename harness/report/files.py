@@ -1,4 +1,4 @@
-"""The report's files: ``run.json`` and ``junit.xml``, each written whole or not at all."""
+"""The report's files: ``run.json``, ``junit.xml`` and ``report.html``, each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.core import errors
 from harness.model import records
-from harness.report import junit, serial
+from harness.report import junit, page, serial
 
 
 def prepare(folder: Path) -> None:
@@ -39,7 +39,7 @@ def write(record: records.RunRecord, folder: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in RENDERERS)
 
 
-RENDERERS = {"run.json": serial.render, "junit.xml": junit.render}
+RENDERERS = {"run.json": serial.render, "junit.xml": junit.render, "report.html": page.render}
 
 
 def put(path: Path, text: str) -> None:

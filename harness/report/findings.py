@@ -32,13 +32,17 @@ def rewrites(verdict: cells.Verdict) -> tuple[str, ...]:
         f"{item.node}: {item.field} {item.before} -> {item.after} by {item.by} ({item.samples} of {verdict.total})"
         for item in verdict.rewrites
     )
+    told += unexplained(verdict)
+    return told or ("nobody: no address was changed that a witness knows of",)
+
+
+def unexplained(verdict: cells.Verdict) -> tuple[str, ...]:
+    """That the source was changed and nobody knows by whom, as a sentence; nothing where that is not so."""
     if any(item.field == "source" for item in verdict.rewrites) or not _changed(verdict):
-        return told or ("nobody: no address was changed that a witness knows of",)
-    watched = words.Witness.KERNEL in verdict.watching
-    unknown = (
-        "no rule or program is known to have changed the source" if watched else "nobody watched the kernel's table"
-    )
-    return (*told, unknown)
+        return ()
+    if words.Witness.KERNEL in verdict.watching:
+        return ("no rule or program is known to have changed the source",)
+    return ("nobody watched the kernel's table",)
 
 
 def _changed(verdict: cells.Verdict) -> bool:

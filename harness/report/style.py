@@ -43,4 +43,6 @@ def wrapped(text: str, *, indent: str = "  ", lines: int | None = None) -> list[
 
 def printable(text: str) -> str:
     """The text without anything that a terminal would obey."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -13,24 +13,26 @@ from tests import sample_runs
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of a red run."""
+    """The files of an invalid run."""
     found = tmp_path_factory.mktemp("report")
-    files.write(sample_runs.red(), found)
+    files.write(sample_runs.invalid(), found)
     return found
 
 
 def test_it_prints_what_the_run_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The text is the run's own, with the folder's name in what to look at next; showing a red run is no failure."""
+    """The text is the run's own, with the folder's name in what to look at next; showing a bad run is no failure."""
     assert cli.main(["report", str(folder / "run.json")]) == 0
     shown = capsys.readouterr().out
-    assert shown == terminal.render(sample_runs.red(), folder=folder)
-    assert "1099 of 1140 cells" in shown
+    assert shown == terminal.render(sample_runs.invalid(), folder=folder)
+    assert "1140 of 1140 cells" in shown
 
 
 def test_it_writes_the_other_forms(folder: Path, tmp_path: Path) -> None:
     """A file made later equals the one that the run made."""
-    assert cli.main(["report", str(folder / "run.json"), "--junit", str(tmp_path / "j.xml")]) == 0
-    assert (tmp_path / "j.xml").read_text() == (folder / "junit.xml").read_text() == junit.render(sample_runs.red())
+    asked = ["--junit", str(tmp_path / "j.xml"), "--html", str(tmp_path / "p.html")]
+    assert cli.main(["report", str(folder / "run.json"), *asked]) == 0
+    assert (tmp_path / "p.html").read_text() == (folder / "report.html").read_text()
+    assert (tmp_path / "j.xml").read_text() == (folder / "junit.xml").read_text() == junit.render(sample_runs.invalid())
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"kind": "sourceip.run", "version": 1}', None])

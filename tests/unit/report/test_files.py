@@ -29,14 +29,13 @@ def test_junit_has_a_case_for_every_cell_and_for_the_phase() -> None:
     suite = ElementTree.fromstring(junit.render(red())).find("testsuite")
     assert suite is not None
     assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
-        "tests": "4",
+        "tests": "7",
         "failures": "2",
         "errors": "1",
         "skipped": "0",
     }
-    failed = suite.findall("testcase")[1]
-    failure = failed.find("failure")
-    assert failure is not None
+    [failure] = suite.findall("testcase[properties]/failure")
+    [failed] = suite.findall("testcase[properties][failure]")
     assert "expected 10.244.82.0 entry-tunnel" in str(failure.get("message"))
     assert {item.get("name"): item.get("value") for item in failed.iter("property")}["seen"] == "172.18.0.9 unknown"
 
@@ -49,8 +48,12 @@ def test_junit_is_xml_whatever_an_error_said() -> None:
 def test_files_are_written_whole(tmp_path: Path) -> None:
     """The folder is made, and nothing but the report is in it."""
     written = files.write(red(), tmp_path / "new" / "folder")
-    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == ["junit.xml", "run.json"]
-    assert {path.name for path in written} == {"run.json", "junit.xml"}
+    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == [
+        "junit.xml",
+        "report.html",
+        "run.json",
+    ]
+    assert {path.name for path in written} == {"run.json", "junit.xml", "report.html"}
 
 
 def test_a_folder_that_can_not_be_is_a_usage_error(tmp_path: Path) -> None:
