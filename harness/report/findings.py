@@ -10,7 +10,8 @@ from harness.report.folding import Group
 
 _SHOWN = 3
 _BPF, _RULES = "bpf-nat.txt", "iptables-save.txt"
-_CHAINS = ("KUBE-", "cali-", "POSTROUTING", "PREROUTING", "OUTPUT")
+# How the one who follows the kernel's tables names a rule.
+_RULE = "nat "
 
 
 def where(group: Group) -> str:
@@ -111,7 +112,7 @@ def _by_program(group: Group) -> bool:
     """Whether a program changed the source, or would have had to."""
     changed = [item.by for item in group.first.rewrites if item.field == "source"]
     if changed:
-        return not any(chain in changed[-1] for chain in _CHAINS)
+        return not changed[-1].startswith(_RULE)
     return group.phase.dataplane is words.Dataplane.BPF
 
 
