@@ -185,3 +185,32 @@ def test_an_answer_by_something_else_never_arrived_at_the_backend(
         "answered, but the request never arrived on the backend's wire"
     )
     assert reasons(checked, backend.node) == ""
+
+
+_FLOOD = """
+import socket
+from harness.core import process
+from harness.witness import watcher
+process.run(["ip", "link", "set", "lo", "up"])
+watcher.BUFFER = int({buffer})
+capture = watcher.Capture("127.0.0.1", [9999])
+sink, out = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+sink.bind(("127.0.0.1", 9999))
+for number in range(500):
+    out.sendto(b"token-%d\\n" % number, ("127.0.0.1", 9999))
+    out.sendto(b"other-%d\\n" % number, ("127.0.0.1", 9998))
+capture.read()
+print(len(capture.kept), capture.dropped())
+"""
+
+
+@pytest.mark.parametrize(("buffer", "complete"), [(1 << 24, True), (1 << 12, False)])
+def test_a_capture_that_could_not_keep_up_says_so(buffer: int, complete: bool) -> None:
+    """Each packet for the port is kept once, or counted as lost by the kernel; never neither."""
+    if os.geteuid() != 0:
+        pytest.skip("a network namespace of its own needs root")
+    argv = ["unshare", "--net", sys.executable, "-c", _FLOOD.format(buffer=buffer)]
+    done = process.run(argv, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
+    kept, lost = (int(word) for word in done.text.split())
+    assert kept + lost == 500
+    assert (lost == 0) is complete

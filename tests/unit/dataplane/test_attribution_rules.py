@@ -136,6 +136,15 @@ def test_what_the_node_sends_itself_meets_output() -> None:
     assert made("destination", hop=own, rules=RULES.replace("-A PREROUTING", "-A OUTPUT")) is not None
 
 
+def test_a_rule_that_translates_first_leaves_nothing_to_later_ones() -> None:
+    """A flow that certainly meets another translation never comes to the one that would explain it."""
+    first = "-A KUBE-NODEPORTS -p tcp -m tcp --dport 30180 -j DNAT --to-destination 10.9.9.9:80\n"
+    place = RULES.index("[5:300] -A KUBE-NODEPORTS -p tcp")
+    assert made("destination", rules=RULES[:place] + first + RULES[place:]) is None
+    perhaps = first.replace("-j DNAT", "-m recent --rcheck -j DNAT")
+    assert made("destination", rules=RULES[:place] + perhaps + RULES[place:]) is not None
+
+
 def test_a_loop_of_jumps_ends() -> None:
     """Rules that lead in a circle, which a kernel refuses but a text may have, end the walk."""
     assert made("destination", rules="*nat\n-A PREROUTING -j A\n-A A -j B\n-A B -j A\n") is None

@@ -178,6 +178,16 @@ def test_a_node_without_a_watcher_is_not_covered(monkeypatch: pytest.MonkeyPatch
     assert watched(monkeypatch, report, {"kind-worker2": "witness-1"}) == (False, {}, False)
 
 
+def test_a_watched_backend_is_not_covered_where_its_packets_pass_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a pod sends to a ClusterIP of its own node is not recognised there, whatever else is."""
+    hidden = host_cell(HOST, target=words.Target.CLUSTER_IP, client_node="kind-worker")
+    monkeypatch.setattr(stations, "ask", Watchers({}).ask)
+    monkeypatch.setattr(stations, "stations", lambda _: {"kind-worker": "witness-1"})
+    with wire.Wire(api=fake_cluster.Api()).watching(builders.known(), [hidden, host_cell(HOST)]) as watch:
+        assert watch.covers(host_cell(HOST))
+        assert not watch.covers(hidden)
+
+
 def test_every_walkthrough_row_is_visible() -> None:
     """The walk-through's cells have pods behind them, so each has its second witness."""
     assert all(not row.host_backend for row in matrix.WALKTHROUGH)
