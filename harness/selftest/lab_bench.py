@@ -30,17 +30,21 @@ class Bench:
         lab: The lab.
         run: The run, whose scene the mutated ones play on.
         backend: Customer's pod.
+        echo: Echo's pod.
         here: The backend's node.
         far: A node without a backend.
         third: Another one.
+        there: Echo's node.
     """
 
     lab: state.LabState
     run: run.Run
     backend: facts.Pod
+    echo: facts.Pod
     here: facts.Node
     far: facts.Node
     third: facts.Node
+    there: facts.Node
 
     @property
     def client(self) -> facts.Address:
@@ -50,11 +54,12 @@ class Bench:
     @property
     def words(self) -> Mapping[str, object]:
         """What stands for the names in the text of a catch."""
-        nodes = {"here": self.here, "far": self.far, "third": self.third}
+        nodes = {"here": self.here, "far": self.far, "third": self.third, "there": self.there}
         names = {name: node.name for name, node in nodes.items()}
         addresses = {f"{name}_address": node.address for name, node in nodes.items()}
         tunnels = {f"{name}_tunnel": node.tunnel for name, node in nodes.items()}
-        return {**names, **addresses, **tunnels, "client": self.client, "backend": self.backend.name}
+        pods = {"backend": self.backend.name, "echo": self.echo.name}
+        return {**names, **addresses, **tunnels, **pods, "client": self.client}
 
     def inside(self, namespace: str, *argv: str) -> process.Completed:
         """Run a program in one of the lab's network namespaces; raises CommandError."""
@@ -139,15 +144,18 @@ def bench_of(current: run.Run) -> Bench:
     if current.cluster.provider != "lab" or not current.cluster.disposable:
         raise errors.UsageError(f"a selftest changes what it runs on, and {current.cluster.provider} is no lab")
     known = current.place.facts()
-    backend = known.destinations[0].backends[0]
+    backends = {item.service: item.backends[0] for item in known.destinations if item.backends}
+    backend = backends["customer"]
     others = [node for node in known.nodes if node.name != backend.node]
     return Bench(
         lab=state.read(current.cluster.kubeconfig.parent),
         run=current,
         backend=backend,
+        echo=backends["echo"],
         here=known.node(backend.node),
         far=others[0],
         third=others[1],
+        there=known.node(backends["echo"].node),
     )
 
 

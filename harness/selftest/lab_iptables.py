@@ -5,12 +5,11 @@ from __future__ import annotations
 from harness.core import cleanup, waiting
 from harness.kube import client, conditions
 from harness.model import words
-from harness.selftest.lab_bench import Bench, Inflict, OfCluster
-from harness.selftest.mutations import By, Catch, erring, failing, invalid
+from harness.selftest.lab_bench import Bench, OfCluster
+from harness.selftest.mutations import By, Catch, failing, invalid
 from harness.witness import stations
 
 _MARKED = ("-m", "mark", "--mark", "0x4000/0x4000")
-_RELAY_PORT = "39180"
 _WITNESSES = f"/apis/apps/v1/namespaces/{stations.NAMESPACE}/daemonsets/witness"
 _AWAY_S = 30.0
 _TWENTY = 20
@@ -28,20 +27,6 @@ def _flapping(bench: Bench, undo: cleanup.CleanupStack) -> None:
 def _lying(bench: Bench, undo: cleanup.CleanupStack) -> None:
     words_ = ("--to", str(bench.backend.address), "--truth", str(bench.far.tunnel), "--claim", str(bench.third.tunnel))
     bench.program(undo, bench.here.name, "lab_liar", *words_)
-
-
-def _relay(mode: str, port: int, *, here: bool) -> Inflict:
-    """Something answers on a node before kube-proxy's rules are asked."""
-
-    def inflict(bench: Bench, undo: cleanup.CleanupStack) -> None:
-        node = (bench.here if here else bench.far).name
-        backend = f"{bench.backend.address}:80"
-        where = ("--port", _RELAY_PORT, "--mode", mode, "--backend", backend, "--claim", str(bench.client))
-        bench.program(undo, node, "lab_relay", *where)
-        match = ("-i", "eth0", "-p", "tcp", "--dport", str(port))
-        bench.rule(undo, node, "PREROUTING", *match, "-j", "REDIRECT", "--to-ports", _RELAY_PORT)
-
-    return inflict
 
 
 def _rewritten_in_the_pod(bench: Bench, undo: cleanup.CleanupStack) -> None:
@@ -72,6 +57,23 @@ def _without_witnesses(bench: Bench, undo: cleanup.CleanupStack) -> None:
     waiting.wait_until(
         lambda: stations.stations(api), lambda found: not found, what="no witness left", timeout_s=_AWAY_S
     )
+
+
+def _stale(bench: Bench, undo: cleanup.CleanupStack) -> None:
+    """Entries that nobody masqueraded are left for a few source ports, and the client has no others."""
+    with cleanup.CleanupStack() as while_planting:
+        bench.rule(while_planting, bench.there.name, "POSTROUTING", *_MARKED, "-j", "ACCEPT")
+        target = f"{bench.there.address}:30200"
+        bench.program(undo, "client", "lab_planter", "--to", target, "--first", "20000", "--count", "64")
+
+
+def _masqueraded(bench: Bench, undo: cleanup.CleanupStack) -> None:
+    """What a bridge of Docker's does: everything comes from one address that is not the client's."""
+    other = "172.18.0.99"
+    address = (f"{other}/16", "dev", "eth0")
+    bench.inside("client", "ip", "addr", "add", *address)
+    undo.push("address", lambda: bench.inside("client", "ip", "addr", "del", *address))
+    bench.rule(undo, "client", "POSTROUTING", "-o", "eth0", "-j", "SNAT", "--to-source", other)
 
 
 def _other_rules(bench: Bench, undo: cleanup.CleanupStack) -> None:
@@ -108,40 +110,6 @@ MUTATIONS = (
         catch=failing("expected {far_tunnel} entry-tunnel, seen {third_tunnel} other-node, 0 of 3"),
     ),
     OfCluster(
-        name="relay",
-        does="A relay on the backend's node asks customer anew, with X-Forwarded-For.",
-        origin="hole 9: a proxy in front of the backend",
-        phase=words.Phase.IPTABLES,
-        inflict=_relay("proxy", 30181, here=True),
-        catch=invalid(
-            "{here}:30181 (customer-local, Local, HTTP): expected {client} client, seen {here_address} entry-node"
-        ),
-    ),
-    OfCluster(
-        name="stranger",
-        does="A program on the entry node answers 200 by itself.",
-        origin="an answer from something that is not the backend",
-        phase=words.Phase.IPTABLES,
-        inflict=_relay("stranger", 30180, here=False),
-        catch=invalid("answered, but no line in the log: not by the backend, or the line is lost"),
-    ),
-    OfCluster(
-        name="garbage",
-        does="A program on the entry node answers something that is no HTTP.",
-        origin="hole 5: an unparsable body passes",
-        phase=words.Phase.IPTABLES,
-        inflict=_relay("garbage", 30180, here=False),
-        catch=erring("an answer without a meaning: ValueError: no HTTP answer"),
-    ),
-    OfCluster(
-        name="hung-up",
-        does="A program on the entry node closes every connection without a word.",
-        origin="hole 5: an empty body passes",
-        phase=words.Phase.IPTABLES,
-        inflict=_relay("empty", 30180, here=False),
-        catch=failing("no answer: reset"),
-    ),
-    OfCluster(
         name="rewritten-in-pod",
         does="The pod's own rules rewrite the source after it has arrived.",
         origin="the application is told otherwise than the wire",
@@ -156,6 +124,22 @@ MUTATIONS = (
         phase=words.Phase.IPTABLES,
         inflict=_without_witnesses,
         catch=Catch(by=By.SINGLE, outcome=words.Outcome.PASS, text="by the application alone"),
+    ),
+    OfCluster(
+        name="stale-entries",
+        does="The nodes' conntrack still has translations for the source ports that are used again.",
+        origin="hole 12: a former scenario's conntrack decides",
+        phase=words.Phase.IPTABLES,
+        inflict=_stale,
+        catch=failing("{there}:30200 (echo, Cluster, UDP): expected {there_address} entry-node, seen {client} client"),
+    ),
+    OfCluster(
+        name="masqueraded-client",
+        does="The client's way to every node is masqueraded, as Docker's bridges do.",
+        origin="hole 11: an environment is blamed on the dataplane",
+        phase=words.Phase.IPTABLES,
+        inflict=_masqueraded,
+        catch=invalid("was seen as 172.18.0.99", By.ENVIRONMENT),
     ),
     OfCluster(
         name="other-rules",

@@ -6,14 +6,24 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from harness.checks.environment import look
 from harness.clusters import run, selection
-from harness.core import errors
-from harness.model import matrix, words
-from harness.selftest import catching, lab_bench, lab_ebpf, lab_iptables, trial
+from harness.core import cleanup, errors
+from harness.model import named, words
+from harness.selftest import catching, lab_answers, lab_bench, lab_ebpf, lab_iptables, mutations, trial
 
-MUTATIONS = (*lab_iptables.MUTATIONS, *lab_ebpf.MUTATIONS)
+MUTATIONS = (*lab_iptables.MUTATIONS, *lab_answers.MUTATIONS, *lab_ebpf.MUTATIONS)
 Say = Callable[[str], None]
 
+# The walk-through, and what an echo server says over TCP and UDP.
+CELLS = ",".join(
+    (
+        "external/*/NodePort-*/HTTP/pod",
+        "external/*/NodePort-Cluster/TCP/pod",
+        "external/*/NodePort-Cluster/UDP/pod",
+        "host@other/with/NodePort-Cluster/TCP/pod",
+    )
+)
 # What is wrong for good does not get right by being waited for; a switch is, and has its time.
 _STEADY_S = 1.0
 _SWITCH_S = 10.0
@@ -33,7 +43,7 @@ def try_all(chosen: Sequence[lab_bench.OfCluster], untried: dict[str, str], *, s
         RedBaseline: The lab is not green, or not green again.
         HarnessError: There is no lab, or something could not be undone.
     """
-    options = selection.Options(cluster="lab", samples=lab_bench.SAMPLES)
+    options = selection.Options(cluster="lab", samples=lab_bench.SAMPLES, cells=CELLS)
     with run.started(options, say=say) as current:
         for phase in words.Phase:
             mine = [item for item in chosen if item.phase is phase]
@@ -67,21 +77,34 @@ def _try(current: run.Run, mutation: lab_bench.OfCluster, say: Say, *, patience_
     passes = wanted.catch is None or wanted.catch.outcome is words.Outcome.PASS
     with lab_bench.inflicted(wanted, bench):
         patient = _BACK_S if passes else patience_s
-        seen = _seen(current, mutation.phase, samples=mutation.samples, patience_s=patient)
+        seen = _seen(current, wanted, patience_s=patient)
     return trial.tried(wanted, seen, began)
 
 
-def _seen(current: run.Run, phase: words.Phase, *, samples: int, patience_s: float) -> catching.Seen:
+def _seen(current: run.Run, wanted: lab_bench.OfCluster, *, patience_s: float) -> catching.Seen:
+    """What a run on the lab comes to; the environment is looked at where it is what must notice, or must not."""
     patience = dataclasses.replace(current.place.patience, switch_s=patience_s, probe_s=_PROBE_S)
     place = dataclasses.replace(current.place, patience=patience)
+    looks = wanted.catch is None or wanted.catch.by is mutations.By.ENVIRONMENT
     try:
-        record = trial.recorded(place, current.cluster, (phase,), rows=matrix.WALKTHROUGH, samples=samples)
+        record = trial.recorded(
+            place,
+            current.cluster,
+            (wanted.phase,),
+            rows=named.rows(CELLS),
+            samples=wanted.samples,
+            environment=look.look(place, tell=lambda _text: None) if looks else (),
+        )
     except errors.HarnessError as error:
         return catching.of_refusal(error)
     return catching.of_record(record)
 
 
+def _nothing(_bench: lab_bench.Bench, _undo: cleanup.CleanupStack) -> None:
+    """What a healthy lab is mutated by."""
+
+
 def _require_green(current: run.Run, phase: words.Phase, say: Say) -> None:
-    seen = _seen(current, phase, samples=lab_bench.SAMPLES, patience_s=_BACK_S)
-    trial.require_green(seen, f"the lab in phase {phase.value}")
+    healthy = lab_bench.OfCluster(name="", does="", origin="", phase=phase, inflict=_nothing, catch=None)
+    trial.require_green(_seen(current, healthy, patience_s=_BACK_S), f"the lab in phase {phase.value}")
     say(f"{phase.value}: the lab is green, and nothing of a mutation is left")

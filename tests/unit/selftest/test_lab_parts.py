@@ -16,7 +16,7 @@ from harness.clusters import cluster, run, selection
 from harness.core import cleanup, errors
 from harness.model import words
 from harness.probing import runners
-from harness.selftest import catching, evidence, lab_bench, lab_relay, lab_trial, mutations, table, trial
+from harness.selftest import catching, evidence, lab_bench, lab_relay, lab_trial, mutations, table, trial, world
 from tests import fake_cluster
 
 
@@ -98,9 +98,11 @@ def a_bench() -> lab_bench.Bench:
         lab=None,  # type: ignore[arg-type]
         run=current,
         backend=known.destinations[0].backends[0],
+        echo=world.ECHO,
         here=known.node("kind-worker"),
         far=known.node("kind-control-plane"),
         third=known.node("kind-worker2"),
+        there=known.node("kind-worker"),
     )
 
 
