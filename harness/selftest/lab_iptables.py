@@ -107,7 +107,10 @@ MUTATIONS = (
         origin="hole 3: any node's address will do",
         phase=words.Phase.IPTABLES,
         inflict=_lying,
-        catch=failing("expected {far_tunnel} entry-tunnel, seen {third_tunnel} other-node, 0 of 3"),
+        catch=failing(
+            "wire: yaobank-customer/{backend} saw {third_tunnel}; kernel: yaobank-customer/{backend} saw {far_tunnel}",
+            By.DISAGREEMENT,
+        ),
     ),
     OfCluster(
         name="rewritten-in-pod",
