@@ -20,10 +20,11 @@ _NUMBERS = {"x86_64": 321, "aarch64": 280}
 _ATTR_SIZE = 144
 
 _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _MAP_NEXT = 1, 2, 3, 4
-_OBJ_PIN, _OBJ_GET, _PROG_TEST_RUN, _OBJ_INFO = 6, 7, 10, 15
+_OBJ_PIN, _OBJ_GET, _PROG_TEST_RUN, _PROG_BY_ID, _OBJ_INFO, _PROG_QUERY = 6, 7, 10, 13, 15, 16
 _MAP_BATCH, _LINK_CREATE, _LINK_UPDATE = 24, 28, 29
 _ENOTSUPP = 524
 _BATCH = 4096
+_MOST_PROGRAMS = 64
 
 CGROUP_CONNECT4, CGROUP_SENDMSG4, CGROUP_RECVMSG4 = 10, 14, 19
 TCX_INGRESS, TCX_EGRESS = 46, 47
@@ -97,6 +98,25 @@ def info(fd: int, length: int = 256) -> bytes:
     buffer = ctypes.create_string_buffer(length)
     _call("info", _OBJ_INFO, struct.pack("=IIQ", fd, length, _address(buffer)))
     return buffer.raw
+
+
+def attached_programs(cgroup: int, attach_type: int) -> tuple[int, ...]:
+    """The IDs of the programs that are attached to a cgroup (by descriptor) in that way."""
+    ids = (ctypes.c_uint32 * _MOST_PROGRAMS)()
+    query = _attributes(struct.pack("=IIIIQI", cgroup, attach_type, 0, 0, ctypes.addressof(ids), _MOST_PROGRAMS))
+    _call_with("query", _PROG_QUERY, query)
+    count = int(struct.unpack_from("=I", query.raw, 24)[0])
+    return tuple(ids[:count])
+
+
+def program_name(identity: int) -> str:
+    """The name of a loaded program, by its ID."""
+    fd = _call("program", _PROG_BY_ID, struct.pack("=III", identity, 0, 0))
+    try:
+        # struct bpf_prog_info: name is the sixteen octets after the creator and the maps.
+        return info(fd)[64:80].partition(b"\0")[0].decode(errors="backslashreplace")
+    finally:
+        os.close(fd)
 
 
 def link(program: int, target: int, attach_type: int, *, flags: int = 0) -> int:
