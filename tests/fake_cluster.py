@@ -61,13 +61,14 @@ class Api(client.Client):
         self.lost = False
         self.on_samples: dict[str, Callable[[], None]] = {}
         self.stuck: dict[str, str] = {}
+        self.status: client.Object | None = None
         self.sees: dict[str, dict[tuple[str, str], str]] = {"Iptables": dict(IPTABLES_SEES), "BPF": dict(BPF_SEES)}
 
     def get(self, path: str, params: client.Params = ()) -> client.Object:
         """The objects that the harness reads."""
         self._answer_or_fail(path)
         parsed = urlparse(path).path
-        found = {
+        known: dict[str, Callable[[], client.Object]] = {
             "/api/v1/nodes": self._nodes,
             "/api/v1/pods": lambda: _list([_pod(builders.CUSTOMER), _pod(builders.SUMMARY)]),
             "/api/v1/namespaces/yaobank-customer/pods": lambda: _list([_pod(builders.CUSTOMER)]),
@@ -79,7 +80,9 @@ class Api(client.Client):
                 "ports": [{"port": 6443}],
             },
             "/apis/operator.tigera.io/v1/installations/default": self._installation,
-        }.get(parsed)
+            "/apis/operator.tigera.io/v1/tigerastatuses/calico": lambda: self.status or _missing("tigerastatuses"),
+        }
+        found = known.get(parsed)
         if found is None:
             raise errors.ApiError(404, "NotFound", f"{path} {params}")
         return found()
@@ -125,7 +128,14 @@ class Api(client.Client):
 
     def _installation(self) -> client.Object:
         pools = [{"cidr": "10.244.0.0/16", "encapsulation": "VXLAN"}]
-        return {"spec": {"calicoNetwork": {"linuxDataplane": self.declared, "ipPools": pools}}}
+        return {
+            "metadata": {"generation": 1 + len(self.patches)},
+            "spec": {"calicoNetwork": {"linuxDataplane": self.declared, "ipPools": pools}},
+        }
+
+
+def _missing(what: str) -> client.Object:
+    raise errors.ApiError(404, "NotFound", what)
 
 
 class Probe(probing.Session):

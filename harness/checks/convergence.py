@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.checks import scene, source_ip
 from harness.core import errors, waiting
-from harness.dataplane import proof
+from harness.dataplane import operator_status, proof
 from harness.kube import client
 from harness.model import facts, matrix, words
 
@@ -35,12 +35,14 @@ class Look:
         wrong: One sentence for every fresh connection that was not right.
         found: What is in force on each node; empty while a connection is wrong.
         proven_at: When every node had been asked; None if not every node has the dataplane.
+        standing: What the operator said, where the look was not right.
     """
 
     at: float
     wrong: tuple[str, ...]
     found: tuple[proof.InForce, ...] = ()
     proven_at: float | None = None
+    standing: operator_status.Standing = operator_status.SILENT
 
     @property
     def right(self) -> bool:
@@ -48,7 +50,8 @@ class Look:
         return not self.wrong and self.proven_at is not None
 
     def __str__(self) -> str:
-        return "; ".join(self.wrong) or proof.text(self.found)
+        seen = "; ".join(self.wrong) or proof.text(self.found)
+        return f"{seen}; TigeraStatus calico: {self.standing.text}" if self.standing.text else seen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,23 +72,36 @@ class Settled:
 
 
 def settle(
-    place: scene.Scene, phase: words.Phase, *, observe: Observe = proof.observe, clock: waiting.Clock = waiting.REAL
+    place: scene.Scene,
+    phase: words.Phase,
+    *,
+    observe: Observe = proof.observe,
+    tell: Callable[[str], object] = lambda _text: None,
+    clock: waiting.Clock = waiting.REAL,
 ) -> Settled:
     """Wait until a phase's dataplane is in force and seen; a wait in vain is a result, not an error.
 
-    An API that refuses for a moment is part of a switch, so it only makes a look wrong.
+    An API that refuses for a moment is part of a switch, so it only makes a look wrong. ``tell`` hears what the
+    operator says whenever that changes. An Installation that the operator refuses ends the wait at once.
 
     Raises:
         ApiError: The API still refused when the wait was over.
         ProbeError: The probe failed.
     """
     streak: list[Look] = []
+    told = ""
 
     def look() -> Look:
+        nonlocal told
         try:
             current = _look(place, phase, observe, clock, streak)
+            if not current.right:
+                current = dataclasses.replace(current, standing=operator_status.observe(place.api))
         except errors.ApiError as error:
             current = Look(at=clock.now(), wrong=(str(error),))
+        if current.standing.text not in ("", told):
+            told = current.standing.text
+            tell(f"TigeraStatus calico: {told}")
         streak.append(current)
         if not current.right:
             streak.clear()
@@ -99,9 +115,10 @@ def settle(
             timeout_s=place.patience.switch_s,
             delay_s=_DELAY_S,
             successes=STREAK,
+            failed=lambda current: bool(current.standing.refusal),
             clock=clock,
         )
-    except errors.WaitTimeout as error:
+    except errors.WaitError as error:
         found = observe(place.api, place.facts())
         return Settled(found=found, trouble=f"{error}; in force: {proof.text(found)}")
     return Settled(found=streak[-1].found, right_at=streak[0].at, proven_at=streak[0].proven_at)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from harness.checks import controls, convergence, scene
+from harness.checks import controls, convergence, proving, scene
 from harness.core import waiting
 from harness.dataplane import calico, proof
 from harness.kube import inventory
@@ -35,6 +35,8 @@ class Walk:
         phases: Sequence[words.Phase] = tuple(words.Phase),
         tell: Tell = log.info,
         observe: convergence.Observe = proof.observe,
+        examine: proving.Examine | None = None,
+        told: calico.Way | None = None,
         on_red: Callable[[records.PhaseRecord], object] = lambda _record: None,
         clock: waiting.Clock = waiting.REAL,
     ) -> None:
@@ -46,7 +48,9 @@ class Walk:
             rows: What of the matrix to sample.
             phases: What the walk consists of, in its order.
             tell: Hears of progress.
-            observe: Asks every node what is in force on it.
+            observe: Asks every node what is in force on it, again and again while a switch is awaited.
+            examine: Collects all evidence of it, once a phase; None leaves it at what was awaited.
+            told: The way to eBPF mode that the user wants; None chooses one that the cluster has.
             on_red: Is called with a phase that did not pass, before anything else is switched.
             clock: Time.
         """
@@ -56,6 +60,8 @@ class Walk:
         self._phases = tuple(phases)
         self._tell = tell
         self._observe = observe
+        self._proving = proving.Proving(place, examine) if examine is not None else None
+        self._told = told
         self._on_red = on_red
         self._clock = clock
         self._done: dict[words.Phase, records.PhaseRecord] = {}
@@ -91,20 +97,28 @@ class Walk:
     def _run(self, phase: words.Phase) -> records.PhaseRecord:
         started = self._clock.now()
         switched = self._ask_for(phase.dataplane)
-        settled = convergence.settle(self._place, phase, observe=self._observe, clock=self._clock)
+        settled = convergence.settle(self._place, phase, observe=self._observe, tell=self._tell, clock=self._clock)
         known = self._place.facts()
         self._tell(f"{phase.value}: {settled.trouble or proof.text(settled.found)}; {self._samples} samples a cell")
+        if self._proving is not None:
+            self._proving.begin(known)
         progress = _Progress(phase, self._tell)
         checked, held = controls.check(
             self._place, phase, known, samples=self._samples, rows=self._rows, tell=progress, clock=self._clock
         )
+        proven: Mapping[str, str] = {state.node: state.summary for state in settled.found}
+        trouble = settled.trouble
+        if self._proving is not None:
+            result = self._proving.end(phase, known, checked.verdicts)
+            self._tell(f"{phase.value}: by evidence\n{result.table}")
+            proven, trouble = result.by_node, trouble or result.trouble
         return records.PhaseRecord(
             phase=phase,
-            proof={state.node: state.summary for state in settled.found},
+            proof=proven,
             switched=switched,
             proven_s=_since(started, settled.proven_at),
             converged_s=_since(started, settled.right_at),
-            trouble=settled.trouble,
+            trouble=trouble,
             verdicts=checked.verdicts,
             skipped=checked.skipped,
             controls=held,
@@ -114,7 +128,7 @@ class Walk:
         """Ask for the dataplane that the cluster was found with, if a phase has changed it; raises ApiError."""
         if self._found is not None and declared(self._place.api.get(inventory.INSTALLATION)) != self._found.value:
             self._tell(f"switching back to {self._found.value}")
-            calico.switch(self._place.api, self._found)
+            self._switch(self._found)
 
     def _ask_for(self, dataplane: words.Dataplane) -> bool:
         current = declared(self._place.api.get(inventory.INSTALLATION))
@@ -123,8 +137,12 @@ class Walk:
         if current == dataplane.value:
             return False
         self._tell(f"switching to {dataplane.value}")
-        calico.switch(self._place.api, dataplane)
+        self._switch(dataplane)
         return True
+
+    def _switch(self, dataplane: words.Dataplane) -> None:
+        patience_s = self._place.patience.rollout_s
+        calico.switch(self._place.api, dataplane, told=self._told, timeout_s=patience_s, clock=self._clock)
 
 
 def unfinished(phase: words.Phase) -> records.PhaseRecord:

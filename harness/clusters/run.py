@@ -14,6 +14,7 @@ from typing import NoReturn
 from harness.checks import sampling, scene, walk
 from harness.checks.environment import look
 from harness.clusters import cluster, selection
+from harness.dataplane import evidence
 from harness.evidence import bundle, collectors
 from harness.model import cells, records, words
 from harness.report import files
@@ -148,6 +149,8 @@ def started(options: selection.Options, *, say: Say) -> Iterator[Run]:
             samples=options.samples,
             rows=options.rows,
             tell=say,
+            examine=evidence.collect,
+            told=options.way,
             on_red=_collecting(place, options, say),
         )
         with _watched(found, place, say), _restored(found, steps):

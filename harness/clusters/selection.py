@@ -9,9 +9,11 @@ from pathlib import Path
 
 from harness.clusters import cluster
 from harness.core import errors
+from harness.dataplane import calico
 from harness.model import matrix, named
 
 PROVIDERS = ("auto", "lab", "kind", "existing")
+SWITCHES = tuple(way.value for way in calico.Way)
 DEFAULT_SAMPLES = 20
 MOST_SAMPLES = 10_000
 
@@ -23,6 +25,7 @@ class Options:
     Attributes:
         cluster: One of ``PROVIDERS``.
         samples: Samples a cell.
+        switch: The way to eBPF mode, ``manual`` or ``automatic``; empty chooses one that the cluster has.
         cells: What of the matrix to sample: ``all``, ``walkthrough``, or names and patterns with commas between.
         report_dir: Where the report's files go; None writes none.
         keep: Whether the cluster stays after the run.
@@ -30,6 +33,7 @@ class Options:
 
     cluster: str = "auto"
     samples: int = DEFAULT_SAMPLES
+    switch: str = ""
     cells: str = "walkthrough"
     report_dir: Path | None = None
     keep: bool = False
@@ -37,12 +41,19 @@ class Options:
     def __post_init__(self) -> None:
         if self.cluster not in PROVIDERS:
             raise errors.UsageError(f"--cluster {self.cluster}: one of {', '.join(PROVIDERS)}")
+        if self.switch not in ("", *SWITCHES):
+            raise errors.UsageError(f"--switch {self.switch}: {' or '.join(SWITCHES)}")
         if not 1 <= self.samples <= MOST_SAMPLES:
             raise errors.UsageError(f"--samples {self.samples}: 1 to {MOST_SAMPLES}")
         if self.report_dir is not None and self.report_dir.exists() and not self.report_dir.is_dir():
             raise errors.UsageError(f"--report-dir {self.report_dir}: not a directory")
         # A name that nobody knows is found out before a cluster is started.
         _ = self.rows
+
+    @property
+    def way(self) -> calico.Way | None:
+        """The way to eBPF mode that was asked for."""
+        return calico.Way(self.switch) if self.switch else None
 
     @property
     def rows(self) -> tuple[matrix.Row, ...]:

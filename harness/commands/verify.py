@@ -39,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--matrix", dest="cells", action="store_const", const="all", help="all cells; short for --cells all"
     )
     parser.add_argument(
+        "--switch",
+        default="",
+        metavar="|".join(selection.SWITCHES),
+        help="the way to eBPF mode (default: automatic where Calico has it, from 3.31 on, and nothing forbids it)",
+    )
+    parser.add_argument(
         "--report-dir", type=Path, metavar="DIR", help="write run.json, junit.xml and report.html there"
     )
     parser.add_argument("--keep", action="store_true", help="leave the cluster up afterwards")
@@ -55,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     options = selection.Options(
         cluster=args.cluster,
         samples=args.samples,
+        switch=args.switch,
         cells=args.cells,
         report_dir=args.report_dir,
         keep=args.keep,

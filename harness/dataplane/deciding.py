@@ -189,7 +189,7 @@ def programs(found: Evidence) -> str:
     ready = {name for name, flags in (found.programs or {}).items() if bpf_dumps.READY in flags}
     pods = {name for name in ready if name.startswith(node_state.POD_PREFIX) and "." not in name}
     others = sorted(ready - pods - {"lo", *node_state.PAIR})
-    return ", ".join([*others, *([f"{len(pods)} pods"] if pods else [])]) or "none"
+    return ", ".join([*others, *([f"{len(pods)} pod{'s' if len(pods) > 1 else ''}"] if pods else [])]) or "none"
 
 
 def _findings(found: Evidence, dataplane: words.Dataplane | None) -> Iterable[str]:
@@ -210,12 +210,12 @@ def _findings(found: Evidence, dataplane: words.Dataplane | None) -> Iterable[st
         yield f"{what} not known: {found.silent[what].splitlines()[0][:120]}"
 
 
-def mixed(decisions: Sequence[Decision]) -> str:
-    """One sentence if the nodes do not all forward by one dataplane; empty if they do."""
-    verdicts = {decision.dataplane for decision in decisions}
-    if len(verdicts) == 1 and None not in verdicts:
+def trouble(decisions: Sequence[Decision], wanted: words.Dataplane) -> str:
+    """One sentence if not every node forwards by that dataplane and no other; empty if it does."""
+    if decisions and all(item.dataplane is wanted for item in decisions):
         return ""
-    return "not one dataplane on every node: " + ", ".join(f"{item.node} {item.verdict}" for item in decisions)
+    told = "; ".join(f"{item.node}: {item.verdict}" for item in decisions if item.dataplane is not wanted)
+    return f"{wanted.value} is not in force on every node: {told or 'no node was asked'}"
 
 
 def kube_proxy(found: Evidence) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -18,6 +18,8 @@ _MODE_URL = "http://127.0.0.1:10249/proxyMode"
 _CGROUP = "/run/calico/cgroup"
 _MODES = frozenset({"iptables", "ipvs", "nftables"})
 _WORKERS = 16
+QUESTIONS = ("rules", "nat", "ifstate", "devices", "settings", "cgroup", "mode", "log", "conntrack")
+"""What a node can be asked."""
 
 Value = TypeVar("Value")
 
@@ -75,13 +77,18 @@ class Evidence:
 
 
 def collect(
-    api: client.Client, known: facts.Facts, *, probes: Mapping[str, Probe] | None = None
+    api: client.Client,
+    known: facts.Facts,
+    *,
+    only: Container[str] = QUESTIONS,
+    probes: Mapping[str, Probe] | None = None,
 ) -> tuple[Evidence, ...]:
     """Ask every node everything, side by side; what can't be asked says so in the node's own entry.
 
     Args:
         api: The cluster's API.
         known: Its nodes, and the Services whose NodePorts are in question.
+        only: Which of ``QUESTIONS`` to ask.
         probes: By the node that was dialled, a connection of a probe to look for.
 
     Raises:
@@ -92,7 +99,7 @@ def collect(
     ports = proof.asked_ports(known)
     with concurrent.futures.ThreadPoolExecutor(_WORKERS) as pool:
         asked = [
-            _Questions(api=api, node=node, pod=pods[node.name], probe=(probes or {}).get(node.name)).ask(pool)
+            _Questions(api=api, node=node, pod=pods[node.name], probe=(probes or {}).get(node.name)).ask(pool, only)
             if node.name in pods
             else None
             for node in known.nodes
@@ -127,7 +134,7 @@ class _Questions:
     pod: str
     probe: Probe | None
 
-    def ask(self, pool: concurrent.futures.Executor) -> dict[str, concurrent.futures.Future[str]]:
+    def ask(self, pool: concurrent.futures.Executor, only: Container[str]) -> dict[str, concurrent.futures.Future[str]]:
         api, pod = self.api, self.pod
         sysctls = [f"/proc/sys/net/ipv4/conf/{name.replace('.', '/')}" for name in node_state.FRESH]
         asked: dict[str, Callable[[], str]] = {
@@ -142,7 +149,7 @@ class _Questions:
         }
         if self.probe is not None:
             asked["conntrack"] = lambda: agents.dump(api, pod, "conntrack", "dump")
-        return {what: pool.submit(question) for what, question in asked.items()}
+        return {what: pool.submit(question) for what, question in asked.items() if what in only}
 
 
 def _answer(future: concurrent.futures.Future[str]) -> Answer:

@@ -58,7 +58,8 @@ class PhaseRecord:
 
     Attributes:
         phase: Which.
-        proof: What is in force on each node, by node name, as its kernel said: a dataplane's name, or what is wrong.
+        proof: What is in force on each node, by node name, as its kernel said: a dataplane's name, or what is wrong;
+            after a colon the evidence, where all of it was collected.
         switched: Whether the dataplane had to be switched for this phase.
         converged_s: Seconds from the request (or the start of the phase) until fresh connections were first right
             and then stayed right; None if that never came.

@@ -83,7 +83,8 @@ def _doubtful(record: records.RunRecord, colour: bool) -> Iterator[str]:
 
 def _proof(phase: records.PhaseRecord) -> str:
     wanted = phase.phase.dataplane.value
-    good = sum(state == wanted for state in phase.proof.values())
+    # The name is followed by the evidence where all of it was collected.
+    good = sum(state.partition(":")[0] == wanted for state in phase.proof.values())
     return f"{good} of {len(phase.proof)} nodes"
 
 

@@ -83,7 +83,7 @@ def test_a_felix_that_is_locked_out_is_found_on_its_node_only() -> None:
     }
     assert decisions["kind-worker2"].reason is Reason.LOCKED_OUT
     assert "lookup kind-control-plane: i/o timeout" in decisions["kind-worker2"].detail
-    assert deciding.mixed(list(decisions.values()))
+    assert "kind-worker2: undecided" in deciding.trouble(list(decisions.values()), BPF)
     healed = recorded_nodes.read("automatic-broken", "kind-worker2", log="")
     assert deciding.decide(healed).reason is Reason.NO_PROGRAMS
     assert deciding.decide(healed).detail == "vxlan.calico"

@@ -100,5 +100,6 @@ def test_the_way_back_avoids_the_recorded_trap() -> None:
     assert patch == {
         "linuxDataplane": "Iptables",
         "bpfNetworkBootstrap": "Disabled",
-        "kubeProxyManagement": "Disabled",
+        # The operator must go on managing kube-proxy, or nobody puts it back.
+        "kubeProxyManagement": "Enabled",
     }

@@ -275,9 +275,14 @@ def _problems(sample: Sample, lines: list[access_log.Line], allowed: set[str]) -
 
 def to_bpf(found: Cluster) -> None:
     """The manual way there."""
-    calico.switch(found.api, words.Dataplane.BPF)
+    calico.switch(found.api, words.Dataplane.BPF, told=calico.Way.MANUAL)
 
 
 def to_iptables(found: Cluster) -> None:
-    """The way back from either way there."""
+    """The way back from whichever way there."""
     calico.switch(found.api, words.Dataplane.IPTABLES)
+
+
+def to_bpf_automatically(found: Cluster) -> None:
+    """The operator's own way there."""
+    calico.switch(found.api, words.Dataplane.BPF, told=calico.Way.AUTOMATIC)

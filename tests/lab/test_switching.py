@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from harness.core import waiting
+from harness.dataplane import deciding, evidence
+from harness.kube import inventory
 from harness.lab import lifecycle
+from harness.model import facts, words
 from tests.lab import datagrams, switching
 
 
@@ -131,14 +135,60 @@ def is_ready(pod: switching.Object) -> bool:
 def test_automatic_way_there_and_back(cluster: switching.Cluster) -> None:
     """The operator takes kube-proxy away by itself, and brings it back when all three fields are set back."""
     began = time.monotonic()
-    cluster.patch_installation(linuxDataplane="BPF", bpfNetworkBootstrap="Enabled", kubeProxyManagement="Enabled")
+    switching.to_bpf_automatically(cluster)
     cluster.await_seen(cluster.preserved())
     report("to eBPF by the automatic way", began)
     waiting.wait_until(cluster.kube_proxies, lambda pods: not pods, what="no kube-proxy", timeout_s=switching.SWITCH_S)
     began = time.monotonic()
-    cluster.patch_installation(linuxDataplane="Iptables", bpfNetworkBootstrap="Disabled", kubeProxyManagement="Enabled")
+    switching.to_iptables(cluster)
     cluster.await_seen(cluster.masqueraded())
+    waiting.wait_until(
+        cluster.kube_proxies, lambda pods: len(pods) == 3, what="kube-proxy", timeout_s=switching.SWITCH_S
+    )
     report("back to iptables", began)
+
+
+@pytest.mark.parametrize("go", [switching.to_bpf, switching.to_bpf_automatically], ids=["manual", "automatic"])
+def test_both_ways_there_and_back_are_proven_by_all_evidence(
+    cluster: switching.Cluster, go: Callable[[switching.Cluster], None]
+) -> None:
+    """Every node is decided before, in eBPF mode and after the way back, with counters that moved under iptables."""
+    await_decided(cluster, words.Dataplane.IPTABLES)
+    go(cluster)
+    cluster.await_seen(cluster.preserved())
+    there = await_decided(cluster, words.Dataplane.BPF)
+    assert all("external" in dict(item.lines)["vxlan.calico"] for item in there)
+    assert all(dict(item.lines)["at connect"] != "none" for item in there)
+    switching.to_iptables(cluster)
+    cluster.await_seen(cluster.masqueraded())
+    back = await_decided(cluster, words.Dataplane.IPTABLES)
+    assert all("id 4096" in dict(item.lines)["vxlan.calico"] for item in back)
+    assert all("all.rp_filter 0, eth0.rp_filter 2" in item.summary for item in back)
+
+
+def await_decided(found: switching.Cluster, wanted: words.Dataplane) -> tuple[deciding.Decision, ...]:
+    """Wait until every node is decided to forward by that dataplane, and each kind of evidence could be read."""
+
+    def look() -> tuple[deciding.Decision, ...]:
+        known = inventory.read(found.api, who=facts.Client(kind=words.ClientKind.EXTERNAL, address=client_of(found)))
+        before = evidence.collect(found.api, known, only=("rules",))
+        found.seen()
+        after = evidence.collect(found.api, known)
+        assert [item.silent for item in after] == [{}] * len(known.nodes)
+        dialled = {node.name: frozenset({switching.PORT}) for node in known.nodes}
+        return deciding.decide_all(after, before, dialled)
+
+    return waiting.wait_until(
+        look,
+        lambda decisions: not deciding.trouble(decisions, wanted),
+        what=f"{wanted.value} by all evidence",
+        timeout_s=switching.SWITCH_S,
+    )
+
+
+def client_of(found: switching.Cluster) -> facts.Address:
+    """The external client's address."""
+    return ipaddress.ip_address(found.lab.client)
 
 
 def test_going_back_by_one_field_leaves_ebpf_mode_on(cluster: switching.Cluster) -> None:

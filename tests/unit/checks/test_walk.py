@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import pytest
 
-from harness.checks import walk
-from harness.core import errors
-from harness.dataplane import proof
+from harness.checks import proving, walk
+from harness.core import errors, waiting
+from harness.dataplane import evidence, proof
 from harness.kube import client
 from harness.model import cells, facts, records, words
 from harness.oracle import predictions
-from tests import fake_cluster
+from tests import builders, fake_cluster
 
 
 def walking(
@@ -21,15 +21,19 @@ def walking(
     probe: fake_cluster.Probe | None = None,
     samples: int = 2,
     phases: Sequence[words.Phase] = tuple(words.Phase),
+    tell: walk.Tell = lambda _text: None,
+    examine: proving.Examine | None = None,
+    clock: waiting.Clock | None = None,
 ) -> walk.Walk:
     """A walk on a fake cluster, in a time that nobody waits for."""
     return walk.Walk(
         fake_cluster.place(api, probe),
         samples=samples,
         phases=phases,
-        tell=lambda _text: None,
+        tell=tell,
         observe=fake_cluster.observe,
-        clock=fake_cluster.Clock(),
+        examine=examine,
+        clock=clock or fake_cluster.Clock(),
     )
 
 
@@ -234,3 +238,100 @@ def test_a_phase_that_was_begun_and_not_finished_stays_an_error() -> None:
     assert steps.reach(words.Phase.IPTABLES) is steps.done[0]
     assert steps.done[0].outcome is words.Outcome.ERROR
     assert "begun and not finished" in sentences(steps.done[0])
+
+
+def degraded(message: str, *, generation: int, reason: str) -> client.Object:
+    """TigeraStatus calico, not content with an Installation of that generation."""
+    condition = {"type": "Degraded", "status": "True", "observedGeneration": generation}
+    return {"status": {"conditions": [{**condition, "reason": reason, "message": message}]}}
+
+
+def test_what_the_operator_says_is_shown_and_decides_nothing() -> None:
+    """Degraded comes and goes in every healthy switch: it is told once for each change, and the switch goes on."""
+    api, heard = fake_cluster.Api(lag=4), list[str]()
+    api.status = degraded("Pod x is running but not ready", generation=2, reason="PodFailure")
+    steps = walking(api, tell=heard.append)
+    assert steps.reach(words.Phase.EBPF).passed
+    assert [line for line in heard if "TigeraStatus" in line] == [
+        "TigeraStatus calico: Degraded (Pod x is running but not ready)"
+    ]
+
+
+def test_a_refused_switch_ends_the_wait_in_the_operators_words() -> None:
+    """It cannot heal by itself, so nobody waits for the deadline; the cells are sampled and red all the same."""
+    api, clock = fake_cluster.Api(lag=10**6), fake_cluster.Clock()
+    steps = walking(api, clock=clock)
+    steps.reach(words.Phase.IPTABLES)
+    api.status = degraded("requirements are not met: x", generation=2, reason="ResourceValidationError")
+    before = clock.now()
+    record = steps.reach(words.Phase.EBPF)
+    assert clock.now() - before < 1.0
+    assert "can no longer happen" in record.trouble
+    assert "TigeraStatus calico: Degraded (requirements are not met: x)" in record.trouble
+    assert not record.passed
+
+
+def test_a_refusal_of_an_earlier_installation_ends_nothing() -> None:
+    """The operator has not looked at the new one yet."""
+    api = fake_cluster.Api(lag=4)
+    api.status = degraded("requirements are not met: x", generation=1, reason="ResourceValidationError")
+    assert walking(api).reach(words.Phase.EBPF).passed
+
+
+def test_the_evidence_of_a_phase_is_its_proof() -> None:
+    """Collected before and after the samples, told as a table, and kept node by node in the record."""
+    api, heard = fake_cluster.Api(), list[str]()
+    record = walking(api, tell=heard.append, examine=Examined(api)).reach(words.Phase.EBPF)
+    assert record.passed
+    assert {node: text.partition(":")[0] for node, text in record.proof.items()} == dict.fromkeys(record.proof, "BPF")
+    assert all("NAT map 30180, 30181" in text for text in record.proof.values())
+    [table] = [text for text in heard if text.startswith("ebpf: by evidence\n")]
+    assert table.count("BPF") == 3
+
+
+def test_evidence_that_contradicts_makes_a_phase_red() -> None:
+    """Every address is right and the fast look content, but no packet has met the rules of one node."""
+    api = fake_cluster.Api()
+    examined = Examined(api, still="kind-worker2")
+    record = walking(api, examine=examined).reach(words.Phase.IPTABLES)
+    assert not record.passed
+    assert "kind-worker2: undecided (rules that no packet met" in record.trouble
+    assert "kind-worker:" not in record.trouble
+
+
+def test_only_what_a_client_outside_dialled_must_have_moved() -> None:
+    """Each node's NodePorts of the walk-through, and none of a verdict without samples."""
+    verdicts = walking(fake_cluster.Api()).reach(words.Phase.IPTABLES).verdicts
+    ports = frozenset({30180, 30181})
+    assert proving.dialled(verdicts) == {node.name: ports for node in builders.NODES}
+    assert proving.dialled([dataclasses.replace(item, samples=()) for item in verdicts]) == {}
+
+
+class Examined:
+    """Evidence that fits what the fake cluster has in force; the counters of one node may stand still."""
+
+    def __init__(self, api: fake_cluster.Api, *, still: str = "") -> None:
+        self._api = api
+        self._still = still
+        self._looks = 0
+
+    def __call__(
+        self, api: client.Client, known: facts.Facts, *, only: Container[str] = evidence.QUESTIONS
+    ) -> tuple[evidence.Evidence, ...]:
+        """A node each."""
+        assert api is self._api
+        assert "rules" in only
+        self._looks += 1
+        return tuple(self._of(node.name, proof.asked_ports(known)) for node in known.nodes)
+
+    def _of(self, node: str, ports: frozenset[int]) -> evidence.Evidence:
+        bpf = self._api.mode(node) == "BPF"
+        count = 0 if node == self._still else self._looks
+        return evidence.Evidence(
+            node=node,
+            asked=ports,
+            packets={} if bpf else dict.fromkeys(ports, count),
+            service_chains=frozenset(),
+            bpf=ports if bpf else frozenset(),
+            programs={"eth0": frozenset({"v4Ready"})} if bpf else {},
+        )

@@ -8,6 +8,7 @@ import pytest
 
 from harness.clusters import selection
 from harness.core import errors
+from harness.dataplane import calico
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,7 @@ from harness.core import errors
         ({"samples": 0}, "--samples 0"),
         ({"samples": -3}, "--samples -3"),
         ({"samples": 10**9}, "--samples"),
+        ({"switch": "by hand"}, "--switch by hand: manual or automatic"),
     ],
 )
 def test_values_that_can_not_be_are_usage_errors(options: dict[str, object], word: str) -> None:
@@ -37,3 +39,10 @@ def test_a_provider_without_code_says_so(provider: str) -> None:
     """Nothing half-built is started."""
     with pytest.raises(errors.UsageError, match="not built yet"):
         selection.require_built(provider)
+
+
+def test_the_way_to_ebpf_mode_is_the_users_or_left_open() -> None:
+    """Both ways have their word, and without one the cluster decides."""
+    assert selection.Options().way is None
+    assert selection.Options(switch="manual").way is calico.Way.MANUAL
+    assert selection.Options(switch="automatic").way is calico.Way.AUTOMATIC

@@ -132,14 +132,14 @@ def test_settings_of_ebpf_mode_are_no_finding_in_ebpf_mode() -> None:
 
 
 def test_mixed_nodes_are_one_sentence() -> None:
-    """One node in another mode, or one that is undecided, is not one dataplane on every node."""
+    """It names the nodes that are in another mode or undecided; no node at all is not every node."""
     other = changed(BPF, node="n2")
-    assert deciding.mixed(deciding.decide_all([IPTABLES])) == ""
-    assert deciding.mixed(deciding.decide_all([BPF, other])) == ""
-    assert deciding.mixed(deciding.decide_all([IPTABLES, other])).endswith("n1 Iptables, n2 BPF")
-    assert "n2 undecided" in deciding.mixed(deciding.decide_all([BPF, changed(other, programs={})]))
-    assert "n1 undecided" in deciding.mixed(deciding.decide_all([changed(BPF, programs={})]))
-    assert deciding.mixed(()) != ""
+    assert deciding.trouble(deciding.decide_all([BPF, other]), words.Dataplane.BPF) == ""
+    mixed = deciding.trouble(deciding.decide_all([IPTABLES, other]), words.Dataplane.BPF)
+    assert mixed == "BPF is not in force on every node: n1: Iptables"
+    undecided = deciding.decide_all([BPF, changed(other, programs={})])
+    assert "n2: undecided (devices without programs" in deciding.trouble(undecided, words.Dataplane.BPF)
+    assert "no node was asked" in deciding.trouble((), words.Dataplane.BPF)
 
 
 def test_the_table_has_a_line_a_node() -> None:
