@@ -10,6 +10,8 @@ from harness.report.folding import Group
 
 _SHOWN = 3
 _BPF, _RULES = "bpf-nat.txt", "iptables-save.txt"
+# Where a change is that no node's table tells of.
+NOWHERE = "?"
 # How the one who follows the kernel's tables names a rule.
 _RULE = "nat "
 
@@ -118,7 +120,7 @@ def _by_program(group: Group) -> bool:
 
 def _node(verdict: cells.Verdict) -> str:
     """Where the address was changed, or would have to be: the last to change the source, else the node dialled."""
-    changed = [item.node for item in verdict.rewrites if item.field == "source"]
+    changed = [item.node for item in verdict.rewrites if item.field == "source" and item.node != NOWHERE]
     if changed:
         return changed[-1]
     return verdict.cell.entry.name if verdict.cell.entry else verdict.cell.client.node

@@ -136,7 +136,7 @@ def _stops(verdict: cells.Verdict) -> list[_Stop]:
             roles.setdefault(name, []).append(role)
     who = client.pod or (f"host network of {client.node}" if client.node else f"{client.kind.value} client")
     nodes = [_Stop(name=name, role=", ".join(role), told=_changes(verdict, name)) for name, role in roles.items()]
-    return [_Stop(name=who, role=f"the client, {client.address}"), *nodes, _end(verdict, backend)]
+    return [_Stop(name=who, role=f"the client, {client.address}"), *nodes, _end(verdict, backend, set(roles))]
 
 
 def _changes(verdict: cells.Verdict, node: str) -> tuple[tuple[str, str], ...]:
@@ -147,10 +147,14 @@ def _changes(verdict: cells.Verdict, node: str) -> tuple[tuple[str, str], ...]:
     return tuple(told)
 
 
-def _end(verdict: cells.Verdict, backend: facts.Pod | None) -> _Stop:
+def _end(verdict: cells.Verdict, backend: facts.Pod | None, drawn: set[str]) -> _Stop:
     right = verdict.right == verdict.total
     told = [(f"saw {verdict.seen_text}" if _arrived(verdict) else f"client got: {verdict.seen_text}", "plain")]
     told += [(text, "bad") for text in findings.unexplained(verdict)]
+    # A change on no node that is drawn, or on nobody knows which: it belongs to the whole way.
+    for item in verdict.rewrites:
+        if item.node not in drawn:
+            told.append((f"at {item.node}: {item.field} {item.before} -> {item.after} by {item.by}", "bad"))
     told += [
         (f"expected {verdict.expectation.text}", "plain"),
         (f"{'right' if right else 'WRONG'}: {verdict.right} of {verdict.total}", "good" if right else "bad"),

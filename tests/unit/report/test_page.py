@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.model import cells, records, words
-from harness.report import page
+from harness.report import findings, folding, page
 from harness.report.page import evidence, picture
 from tests import builders, sample_runs
 
@@ -204,6 +204,16 @@ def test_a_source_that_nobody_changed_is_said_in_the_picture() -> None:
     drawn = picture.draw(bare)
     assert drawn.legs[-1].lines[0].text == "from 172.18.0.2"
     assert any("no rule or program is known" in line.text for line in drawn.boxes[-1].lines)
+
+
+def test_a_change_on_no_known_node_is_in_the_picture() -> None:
+    """Nobody's rewrite stands in the pod's box, and the advice names a node that there is."""
+    nobody = cells.Rewrite(node="?", field="source", before="172.18.0.5", after="172.18.0.2", by="nobody known")
+    torn = dataclasses.replace(wrong(), rewrites=(nobody,))
+    text = " ".join(line.text for line in picture.draw(torn).boxes[-1].lines)
+    assert "at ?: source 172.18.0.5 -> 172.18.0.2 by nobody known" in text
+    group = folding.Group(phase=words.Phase.EBPF, verdicts=(torn,))
+    assert findings.look_next(group, "out")[0].startswith("out/evidence/ebpf/nodes/kind-control-plane/")
 
 
 @settings(deadline=None)
