@@ -97,7 +97,7 @@ def look(page: Path, expressions: Mapping[str, str], *, profile: Path, width: in
 def _running(profile: Path) -> Iterator[int]:
     found = program()
     assert found is not None
-    child = process.start([found, *_OPTIONS, f"--user-data-dir={profile}"], stderr=subprocess.DEVNULL)
+    child = process.start([found, *_OPTIONS, f"--user-data-dir={profile}", "about:blank"], stderr=subprocess.DEVNULL)
     try:
         told = profile / "DevToolsActivePort"
         text = waiting.wait_until(
@@ -156,4 +156,7 @@ def _complaints(events: list[dict[str, Any]]) -> Iterator[str]:
 def _requests(events: list[dict[str, Any]]) -> Iterator[str]:
     for event in events:
         if event.get("method") == "Network.requestWillBeSent":
-            yield event["params"]["request"]["url"]
+            # The browser's own pages load from inside it; nothing else has that scheme.
+            url: str = event["params"]["request"]["url"]
+            if not url.startswith("chrome:"):
+                yield url

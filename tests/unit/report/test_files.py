@@ -84,3 +84,12 @@ def test_half_a_surrogate_loses_no_report(tmp_path: Path) -> None:
     """What no encoding can hold is written by its code."""
     files.put(tmp_path / "x", "a \udc80 b")
     assert (tmp_path / "x").read_text() == "a \\udc80 b"
+
+
+def test_a_reader_of_the_old_file_never_sees_a_part_of_the_new(tmp_path: Path) -> None:
+    """The new file takes the old one's place; it is not written into it."""
+    files.put(tmp_path / "x", "old and whole")
+    with (tmp_path / "x").open() as reading:
+        files.put(tmp_path / "x", "new")
+        assert reading.read() == "old and whole"
+    assert (tmp_path / "x").read_text() == "new"
