@@ -60,10 +60,11 @@ def check(
     rows: Sequence[matrix.Row],
     tell: sampling.Tell = lambda _done, _all: None,
     clock: waiting.Clock = waiting.REAL,
+    datagrams_at: float = 0.0,
 ) -> tuple[source_ip.Checked, tuple[records.Control, ...]]:
     """Sample these rows and the controls' own, and say of every control whether it held.
 
-    ``tell`` hears of progress, and ``clock`` is what samples are paced by.
+    ``tell``, ``clock`` and ``datagrams_at`` are as for ``source_ip.check``.
 
     Raises:
         CapabilityMissing: Nothing of it can be expected here.
@@ -72,7 +73,9 @@ def check(
     """
     before = read(place.api)
     wanted = with_controls(rows)
-    checked = source_ip.check(place, phase, known, samples=samples, rows=wanted, tell=tell, clock=clock)
+    checked = source_ip.check(
+        place, phase, known, samples=samples, rows=wanted, tell=tell, clock=clock, datagrams_at=datagrams_at
+    )
     require_any(rows, checked)
     asked = answered_by_customer(checked.verdicts)
     grown = _await(place.api, before, asked)

@@ -7,14 +7,14 @@ kernel is asked. A wrong connection afterwards discards the proof along with the
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.checks import scene, source_ip
 from harness.core import errors, waiting
 from harness.dataplane import operator_status, proof
 from harness.kube import client
-from harness.model import facts, matrix, words
+from harness.model import facts, matrix, named, words
 
 # How many looks in a row must be right before a phase counts as converged.
 STREAK = 3
@@ -22,6 +22,14 @@ _DELAY_S = 0.1
 # A connection whose first packet was lost on the way of a switch tells nothing more by being waited for; the kernel
 # sends the next after a second, and the next look is sooner than that.
 _HASTY_S = 0.5
+
+# Each of these is answered in every phase.
+SENTINELS = (
+    matrix.row("external/with/NodePort-Cluster/UDP/pod"),
+    matrix.row("external/without/NodePort-Cluster/UDP/pod"),
+    named.row("calico-11"),
+    named.row("calico-12"),
+)
 
 Observe = Callable[[client.Client, facts.Facts], tuple[proof.InForce, ...]]
 
@@ -71,18 +79,36 @@ class Settled:
     trouble: str = ""
 
 
+def awaited(rows: Sequence[matrix.Row]) -> tuple[matrix.Row, ...]:
+    """The rows of which every look takes one sample, where these rows are to be sampled afterwards. Pure.
+
+    A node translates TCP and UDP by rules of their own, and what its pods and its own processes dial by yet others;
+    they need not come into force at one moment.
+    """
+    return (*matrix.ANSWERING, *(row for row in SENTINELS if row in rows))
+
+
 def settle(
     place: scene.Scene,
     phase: words.Phase,
     *,
+    rows: Sequence[matrix.Row] = matrix.ANSWERING,
     observe: Observe = proof.observe,
     tell: Callable[[str], object] = lambda _text: None,
     clock: waiting.Clock = waiting.REAL,
 ) -> Settled:
     """Wait until a phase's dataplane is in force and seen; a wait in vain is a result, not an error.
 
-    An API that refuses for a moment is part of a switch, so it only makes a look wrong. ``tell`` hears what the
-    operator says whenever that changes. An Installation that the operator refuses ends the wait at once.
+    An API that refuses for a moment is part of a switch, so it only makes a look wrong. An
+    Installation that the operator refuses ends the wait at once.
+
+    Args:
+        place: The cluster and its clients.
+        phase: What is to come into force.
+        rows: What a look takes a sample of.
+        observe: Asks every node what is in force on it.
+        tell: Hears what the operator says whenever that changes.
+        clock: Time.
 
     Raises:
         ApiError: The API still refused when the wait was over.
@@ -94,7 +120,7 @@ def settle(
     def look() -> Look:
         nonlocal told
         try:
-            current = _look(place, phase, observe, clock, streak)
+            current = _look(place, phase, rows, observe, clock, streak)
             if not current.right:
                 current = dataclasses.replace(current, standing=operator_status.observe(place.api))
         except errors.ApiError as error:
@@ -124,9 +150,16 @@ def settle(
     return Settled(found=streak[-1].found, right_at=streak[0].at, proven_at=streak[0].proven_at)
 
 
-def _look(place: scene.Scene, phase: words.Phase, observe: Observe, clock: waiting.Clock, streak: list[Look]) -> Look:
+def _look(
+    place: scene.Scene,
+    phase: words.Phase,
+    rows: Sequence[matrix.Row],
+    observe: Observe,
+    clock: waiting.Clock,
+    streak: list[Look],
+) -> Look:
     known = place.facts()
-    wrong = _wrong(place, phase, known)
+    wrong = _wrong(place, phase, known, rows)
     at = clock.now()
     if wrong:
         return Look(at=at, wrong=wrong)
@@ -137,12 +170,12 @@ def _look(place: scene.Scene, phase: words.Phase, observe: Observe, clock: waiti
     return Look(at=at, wrong=(), found=found, proven_at=clock.now() if everywhere else None)
 
 
-def _wrong(place: scene.Scene, phase: words.Phase, known: facts.Facts) -> tuple[str, ...]:
+def _wrong(place: scene.Scene, phase: words.Phase, known: facts.Facts, rows: Sequence[matrix.Row]) -> tuple[str, ...]:
     """What one fresh connection a cell shows; those that must stay unanswered are left to the verdict."""
     patience = dataclasses.replace(place.patience, probe_s=_HASTY_S)
     hasty = dataclasses.replace(place, patience=patience, witnesses=place.witnesses[:1])
     try:
-        found = source_ip.check(hasty, phase, known, samples=1, rows=matrix.ANSWERING).verdicts
+        found = source_ip.check(hasty, phase, known, samples=1, rows=rows).verdicts
     except errors.CapabilityMissing as error:
         # A pod that is being replaced leaves its Service without a backend for a moment.
         return (str(error),)

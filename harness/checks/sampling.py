@@ -11,6 +11,10 @@ there are no retries. So samples go in lanes, each of a bounded width:
   cluster that is not its own, and a refusal that the limit swallows looks like a drop. At one a second the limit's
   store is not touched, so that it is there for whatever else a node has to refuse to that client.
 
+Where a switch to eBPF came before, answered datagrams wait until the kernel has forgotten those of the phase before:
+what it still has in its connection table rewrites an answer to the same port, masquerading took ports by chance, and
+no program of the new dataplane asks that table before it uses one.
+
 Datagrams that nobody waits an ICMP error for draw on the same limit all the same, so they are sent when the paced
 ones are through.
 """
@@ -18,6 +22,7 @@ ones are through.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import enum
 import itertools
@@ -39,6 +44,8 @@ Tell = Callable[[int, int], object]
 # A little more than net.ipv4.icmp_ratelimit's default of 1,000 ms: two samples that are sent a second apart may
 # arrive a little closer to each other.
 ICMP_INTERVAL_S = 1.05
+# net.netfilter.nf_conntrack_udp_timeout's default, which is what one question and one answer get, and a little more.
+FORGOTTEN_S = 31.0
 _ANSWERED_DIALS, _ANSWERED_AT_ONCE = 4, 8
 _SILENT_DIALS, _SILENT_AT_ONCE = 24, 20
 
@@ -47,6 +54,7 @@ class Lane(enum.Enum):
     """How samples of a cell are sent."""
 
     ANSWERED = "answered"
+    DATAGRAMS = "datagrams"
     SILENT = "silent"
     PACED = "paced"
     AFTERWARDS = "afterwards"
@@ -54,9 +62,9 @@ class Lane(enum.Enum):
 
 def lane(cell: cells.Cell, expected: cells.Expectation) -> Lane:
     """The lane for a cell, by what must be seen in it. Pure."""
-    if isinstance(expected, cells.Answer):
-        return Lane.ANSWERED
     udp = cell.destination.protocol in (words.Protocol.UDP, words.Protocol.UDP_UNCONNECTED)
+    if isinstance(expected, cells.Answer):
+        return Lane.DATAGRAMS if udp else Lane.ANSWERED
     if not udp:
         return Lane.SILENT
     needs_refusal = words.Silence.REFUSED in expected.how and words.Silence.TIMEOUT not in expected.how
@@ -100,16 +108,25 @@ def _order(cell: cells.Cell, expected: cells.Expectation, samples: int, patience
 class Sampler:
     """Sends orders through their lanes and counts what has come back."""
 
-    def __init__(self, at: At, *, tell: Tell = lambda _done, _all: None, clock: waiting.Clock = waiting.REAL) -> None:
-        """Sample by the agents that ``at`` gives; ``clock`` paces."""
+    def __init__(
+        self,
+        at: At,
+        *,
+        tell: Tell = lambda _done, _all: None,
+        clock: waiting.Clock = waiting.REAL,
+        datagrams_at: float = 0.0,
+    ) -> None:
+        """Sample by the agents that ``at`` gives; ``clock`` paces, and by it datagrams wait for ``datagrams_at``."""
+        self._datagrams_at = datagrams_at
         self._at = at
         self._tell = tell
         self._clock = clock
         self._lock = threading.Lock()
+        self._stopped = threading.Event()
         self._done = self._all = 0
 
     def take(self, wanted: Sequence[Order]) -> list[Question]:
-        """Send all of them, and return what came of each sample.
+        """Send all of them, and return what came of each sample; once in a sampler's life.
 
         Raises:
             ProbeError: A probe failed.
@@ -120,17 +137,32 @@ class Sampler:
         diallers = {client: self._at(client) for client in dict.fromkeys(order.cell.client for order in wanted)}
         by_lane = {each: [order for order in wanted if order.lane is each] for each in Lane}
         paced = _by_way(by_lane[Lane.PACED])
-        with (
-            concurrent.futures.ThreadPoolExecutor(_ANSWERED_DIALS) as busy,
-            concurrent.futures.ThreadPoolExecutor(_SILENT_DIALS) as idle,
-            concurrent.futures.ThreadPoolExecutor(max(1, len(paced))) as slow,
-        ):
+        with contextlib.ExitStack() as stack:
+            busy, idle, slow = (
+                stack.enter_context(concurrent.futures.ThreadPoolExecutor(width))
+                for width in (_ANSWERED_DIALS, _SILENT_DIALS, max(1, len(paced)))
+            )
+            # A run that is interrupted does not wait for what it would still have asked.
+            stack.callback(self._stop, (busy, idle, slow))
             under_way = [busy.submit(self._dial, diallers, item) for item in alternating(by_lane[Lane.ANSWERED])]
             under_way += [idle.submit(self._dial, diallers, item) for item in by_lane[Lane.SILENT]]
             refused = [slow.submit(self._pace, diallers, group) for group in paced]
+            if by_lane[Lane.DATAGRAMS]:
+                self._await_datagrams()
+            under_way += [busy.submit(self._dial, diallers, item) for item in alternating(by_lane[Lane.DATAGRAMS])]
             concurrent.futures.wait(refused)
             under_way += [idle.submit(self._dial, diallers, item) for item in by_lane[Lane.AFTERWARDS]]
             return [question for future in (*under_way, *refused) for question in future.result()]
+
+    def _await_datagrams(self) -> None:
+        left = self._datagrams_at - self._clock.now()
+        if left > 0:
+            self._clock.sleep(left)
+
+    def _stop(self, pools: Iterable[concurrent.futures.Executor]) -> None:
+        self._stopped.set()
+        for pool in pools:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _dial(self, diallers: Mapping[facts.Client, probing.Dialler], order: Order) -> list[Question]:
         return self._asked(diallers[order.cell.client], order.cell, order.dial)
@@ -140,6 +172,8 @@ class Sampler:
         for order, token in ((each, token) for each in group for token in each.dial.tokens):
             if found:
                 self._clock.sleep(ICMP_INTERVAL_S)
+            if self._stopped.is_set():
+                break
             one = dataclasses.replace(order.dial, tokens=(token,))
             found += self._asked(diallers[order.cell.client], order.cell, one)
         return found

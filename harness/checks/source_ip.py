@@ -42,6 +42,7 @@ def check(
     rows: Sequence[matrix.Row],
     tell: sampling.Tell = lambda _done, _all: None,
     clock: waiting.Clock = waiting.REAL,
+    datagrams_at: float = 0.0,
 ) -> Checked:
     """Sample these rows of the matrix in a phase and judge them.
 
@@ -55,6 +56,7 @@ def check(
         rows: What of the matrix to sample.
         tell: Hears how many samples of how many have been taken.
         clock: Time, by which samples are paced.
+        datagrams_at: When, by that clock, the kernels have forgotten the datagrams of the phase before.
 
     Raises:
         CapabilityMissing: Nothing of it can be expected here.
@@ -67,7 +69,7 @@ def check(
         raise errors.CapabilityMissing("prediction", str(error)) from error
     planned = [cell for cell, _ in plan.planned]
     with witnesses.all_watching(place.witnesses, known, planned) as watches:
-        sampler = sampling.Sampler(place.at, tell=tell, clock=clock)
+        sampler = sampling.Sampler(place.at, tell=tell, clock=clock, datagrams_at=datagrams_at)
         asked = sampler.take(sampling.orders(plan, samples, place.patience))
         taken = _samples(asked, watches)
         rewrites = _rewrites(asked, watches, taken)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from harness.checks import controls, convergence, proving, scene
+from harness.checks import controls, convergence, proving, sampling, scene
 from harness.core import waiting
 from harness.dataplane import calico, proof
 from harness.kube import inventory
@@ -66,6 +66,7 @@ class Walk:
         self._clock = clock
         self._done: dict[words.Phase, records.PhaseRecord] = {}
         self._found: words.Dataplane | None = None
+        self._forgotten_at = 0.0
 
     @property
     def done(self) -> tuple[records.PhaseRecord, ...]:
@@ -97,15 +98,26 @@ class Walk:
     def _run(self, phase: words.Phase) -> records.PhaseRecord:
         started = self._clock.now()
         switched = self._ask_for(phase.dataplane)
-        settled = convergence.settle(self._place, phase, observe=self._observe, tell=self._tell, clock=self._clock)
+        awaited = convergence.awaited(self._rows)
+        settled = convergence.settle(
+            self._place, phase, rows=awaited, observe=self._observe, tell=self._tell, clock=self._clock
+        )
         known = self._place.facts()
         self._tell(f"{phase.value}: {settled.trouble or proof.text(settled.found)}; {self._samples} samples a cell")
         if self._proving is not None:
             self._proving.begin(known)
         progress = _Progress(phase, self._tell)
         checked, held = controls.check(
-            self._place, phase, known, samples=self._samples, rows=self._rows, tell=progress, clock=self._clock
+            self._place,
+            phase,
+            known,
+            samples=self._samples,
+            rows=self._rows,
+            tell=progress,
+            clock=self._clock,
+            datagrams_at=self._forgotten_at if phase.dataplane is words.Dataplane.BPF else 0.0,
         )
+        self._forgotten_at = self._clock.now() + sampling.FORGOTTEN_S
         proven: Mapping[str, str] = {state.node: state.summary for state in settled.found}
         trouble = settled.trouble
         if self._proving is not None:

@@ -27,6 +27,8 @@ class Stream:
 
     def __init__(self, connection: Any, where: str) -> None:  # noqa: ANN401 - the library has no types
         self._connection = connection
+        # The library forgets its socket when it finds the connection closed.
+        self._socket: socket.socket = connection.sock
         self._where = where
         self._lock = threading.Lock()
         self._output: queue.Queue[bytes | None] = queue.Queue()
@@ -74,7 +76,7 @@ class Stream:
                 self._reader.join(_END_S)
         # A reader that waits for a message wakes up when the connection is shut down, and not when it is closed.
         with self._lock, contextlib.suppress(OSError):
-            self._connection.sock.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._reader.join(_END_S)
         self._connection.shutdown()
 
@@ -112,10 +114,10 @@ class Stream:
                 return data[0], data[1:]
 
     def _await_data(self) -> None:
-        pending = getattr(self._connection.sock, "pending", None)
+        pending = getattr(self._socket, "pending", None)
         if pending is None or not pending():
             poll = select.poll()
-            poll.register(self._connection.sock, select.POLLIN)
+            poll.register(self._socket, select.POLLIN)
             poll.poll()
 
 

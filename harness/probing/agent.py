@@ -88,13 +88,13 @@ class Ports:
     """Source ports, none of them twice towards the same destination.
 
     So what a sample left in some node's connection table decides no later one: keep the agent for all phases. The walk
-    is over all destinations, through the kernel's range in any order, lest clients walk in step and meet where a node
-    rewrites them. An abstract Unix socket claims a block, so agents in one network namespace share no port.
+    is over all destinations, in any order, lest clients walk in step and meet where a node rewrites them; agents that a
+    masquerade makes one begin with their own ``share``. A Unix socket claims a block within a network namespace.
     """
 
-    def __init__(self, first: int, last: int, block: int = 512) -> None:
-        self.blocks = [range(start, min(start + block, last + 1)) for start in range(first, last + 1, block)]
-        random.shuffle(self.blocks)
+    def __init__(self, first: int, last: int, *, block: int = 512, share: tuple[int, int] = (0, 1)) -> None:
+        blocks = [range(start, min(start + block, last + 1)) for start in range(first, last + 1, block)]
+        self.blocks = sorted(blocks, key=lambda b: ((b.start - first) // block % share[1] != share[0], random.random()))
         self.used: dict[object, set[int]] = collections.defaultdict(set)
         self.walk = self.walked()
 
@@ -342,7 +342,8 @@ class Agent:
         self.kept: list[contextlib.ExitStack] = []
         self.dialling: list[Dialling] = []
         with open("/proc/sys/net/ipv4/ip_local_port_range") as text:  # noqa: PTH123 - pathlib takes time to import
-            self.ports = Ports(*map(int, text.read().split()))
+            share = json.loads(os.environ.get("SOURCEIP_SHARE", "[0,1]"))
+            self.ports = Ports(*map(int, text.read().split()), share=share)
 
     def write(self, **event: object) -> None:
         """Say one thing, at the end of this turn."""
@@ -377,9 +378,7 @@ class Agent:
         rest = b""
         while True:
             yield 0, READ
-            chunk = os.read(0, 65536)
-            if not chunk:
-                sys.exit()
+            chunk = os.read(0, 65536) or sys.exit()
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 self.handle(line)

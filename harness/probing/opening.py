@@ -14,7 +14,18 @@ from harness.probing import runners
 _HANDSHAKE_S = 15.0
 # An exec's command is part of a URL, and proxies before an API server take 8 KiB and less. So the command only loads
 # the source, which comes first on its standard input.
-_LOADER = "import sys; exec(compile(sys.stdin.buffer.read(int(sys.argv.pop())), 'agent.py', 'exec'))"
+# The source is read without a buffer, which would keep what follows it from the agent.
+_LOADER = """\
+import os, sys
+source, size = b"", int(sys.argv.pop())
+while len(source) < size:
+    source += os.read(0, size - len(source)) or sys.exit("the agent's source was cut off")
+exec(compile(source, "agent.py", "exec"))
+"""
+# Pods of a node leave it with the node's own address, and the eBPF dataplane gives the port no other number where the
+# kernel's table does not know that two flows became one. So who may stand on one node has source ports of its own.
+_HOST, _CLIENT, _BACKEND = range(3)
+_SHARES = 3
 
 Opened = tuple[probing.Dialler, Callable[[], object]]
 
@@ -42,9 +53,10 @@ class Opener:
         """
         if who.kind is words.ClientKind.POD:
             namespace, _, name = who.pod.partition("/")
-            return self._in_pod(self.api.get(f"/api/v1/namespaces/{namespace}/pods/{name}"))
+            pod = self.api.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
+            return self._in_pod(pod, _CLIENT if inventory.is_client(pod) else _BACKEND)
         if who.kind is words.ClientKind.HOST:
-            return self._in_pod(self._host_pod(who.node))
+            return self._in_pod(self._host_pod(who.node), _HOST)
         if who.kind is words.ClientKind.GATEWAY and self.gateway is not None:
             return ready(probing.started(self.gateway))
         raise probing.ProbeError(f"there is no way to run a probe at the {who.kind.value} client")
@@ -56,7 +68,7 @@ class Opener:
                 return item
         raise probing.ProbeError(f"no host-network client pod is ready on {node}")
 
-    def _in_pod(self, pod: client.Object) -> Opened:
+    def _in_pod(self, pod: client.Object, share: int) -> Opened:
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         source = runners.AGENT.read_bytes()
         stream = streaming.opened(
@@ -64,7 +76,7 @@ class Opener:
             namespace=namespace,
             pod=name,
             container=pod["spec"]["containers"][0]["name"],
-            argv=("python3", "-u", "-c", _LOADER, str(len(source))),
+            argv=argv_for(source, share),
             timeout_s=self.timeout_s,
         )
         session = probing.Session(stream, f"pod {namespace}/{name}")
@@ -74,6 +86,14 @@ class Opener:
             session.close()
             raise errors.ApiError(0, "Unreachable", f"exec in {namespace}/{name}: {error}") from error
         return ready(session)
+
+
+def argv_for(source: bytes, share: int = 0) -> tuple[str, ...]:
+    """The command that takes an agent of this source from its standard input, and becomes it.
+
+    Its source ports are first of all those of a share, of which each kind of client on a node has one.
+    """
+    return ("env", f"SOURCEIP_SHARE=[{share},{_SHARES}]", "python3", "-u", "-c", _LOADER, str(len(source)))
 
 
 def ready(session: probing.Session) -> Opened:

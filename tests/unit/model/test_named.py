@@ -101,3 +101,29 @@ def test_a_name_that_nobody_made_known_is_none() -> None:
     for name in ("calico-13", "calico-1", "k8s-", ""):
         with pytest.raises(KeyError):
             named.row(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("all", 348),
+        ("walkthrough", 4),
+        ("calico-12", 1),
+        ("calico-*", 14),
+        ("external/with/NodePort-Local", 8),
+        ("external/*/HTTP/pod", 4),
+        ("calico-15, external/with/NodePort-Cluster/TCP/pod,external/with/*", 16),
+    ],
+)
+def test_cells_are_named_by_sets_names_and_patterns(text: str, count: int) -> None:
+    """Each row once, in the matrix's order, whoever names it."""
+    found = named.rows(text)
+    assert len(found) == count
+    assert found == tuple(row for row in matrix.ROWS if row in found)
+
+
+@pytest.mark.parametrize("text", ["external/nowhere", "calico-13", "", "calico-01,", "calico-01,nobody*"])
+def test_a_word_that_names_no_cell_is_refused(text: str) -> None:
+    """Also if another one beside it names some."""
+    with pytest.raises(KeyError):
+        named.rows(text)

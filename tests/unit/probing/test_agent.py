@@ -167,3 +167,11 @@ def test_an_account_of_other_types_is_refused(found: dict[str, object], key: str
         for protocol, answer in (("tcp", line), ("udp", line), ("http", page(line))):
             with pytest.raises(ValueError, match="no account of an echo"):
                 agent.understood(answer, protocol)
+
+
+def test_shares_have_no_port_in_common_until_they_are_used_up() -> None:
+    """Agents that a masquerade makes one differ in their ports; each can still have all of them."""
+    walks = [agent.Ports(1000, 1599, block=10, share=(number, 3)) for number in range(3)]
+    shares = [{port for block in each.blocks[:20] for port in block} for each in walks]
+    assert sum(map(len, shares)) == len(set().union(*shares)) == 600
+    assert {port for block in walks[0].blocks for port in block} == set(range(1000, 1600))
