@@ -20,6 +20,8 @@ from harness.selftest import mutations
 
 _END_S = 5.0
 SAMPLES = 3
+MISSING = 3
+"""The exit code of a program of the selftest's own that needs what the kernel has not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,7 @@ class Bench:
         """Hold a program of the selftest's own in a network namespace; it has said that it is ready.
 
         Raises:
+            CapabilityMissing: The kernel lacks what it needs.
             HarnessError: It ended instead.
         """
         argv = self._entering(namespace, sys.executable, "-P", "-m", f"harness.selftest.{module}", *arguments)
@@ -89,8 +92,11 @@ class Bench:
         )
         undo.push(f"{module} in {namespace}", lambda: end(child))
         if child.stdout is None or child.stdout.readline() != b"ready\n":
-            said = child.stderr.read().decode(errors="backslashreplace") if child.stderr else ""
-            raise errors.HarnessError(f"{module} in {namespace} did not start: {said.strip()[-300:]}")
+            raw = child.stderr.read() if child.stderr else b""
+            said = raw.decode(errors="backslashreplace").strip()[-300:]
+            if child.wait(_END_S) == MISSING:
+                raise errors.CapabilityMissing(module, said)
+            raise errors.HarnessError(f"{module} in {namespace} did not start: {said}")
 
     def _entering(self, namespace: str, *argv: str, also: tuple[str, ...] = ()) -> tuple[str, ...]:
         return ("nsenter", *also, f"--net=/proc/{self.lab.owner.pid}/root/run/netns/{namespace}", *argv)
@@ -122,11 +128,13 @@ class OfCluster(mutations.Mutation):
         inflict: What it does.
         samples: How many samples a cell of its run has.
         before: Whether it is done before the phase's dataplane is asked for.
+        fresh: Whether its run has a probe of its own, as a run that comes after another has.
     """
 
     inflict: Inflict
     samples: int = SAMPLES
     before: bool = False
+    fresh: bool = False
 
     def on(self, bench: Bench) -> OfCluster:
         """The same with the names of that lab."""

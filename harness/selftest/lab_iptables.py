@@ -60,7 +60,7 @@ def _without_witnesses(bench: Bench, undo: cleanup.CleanupStack) -> None:
 
 
 def _stale(bench: Bench, undo: cleanup.CleanupStack) -> None:
-    """Entries that nobody masqueraded are left for a few source ports, and the client has no others."""
+    """Entries that nobody masqueraded are left for a few source ports, and a new client has no others."""
     with cleanup.CleanupStack() as while_planting:
         bench.rule(while_planting, bench.there.name, "POSTROUTING", *_MARKED, "-j", "ACCEPT")
         target = f"{bench.there.address}:30200"
@@ -130,10 +130,11 @@ MUTATIONS = (
     ),
     OfCluster(
         name="stale-entries",
-        does="The nodes' conntrack still has translations for the source ports that are used again.",
+        does="A new run's probe uses source ports for which the nodes' conntrack still has old translations.",
         origin="hole 12: a former scenario's conntrack decides",
         phase=words.Phase.IPTABLES,
         inflict=_stale,
+        fresh=True,
         catch=failing("{there}:30200 (echo, Cluster, UDP): expected {there_address} entry-node, seen {client} client"),
     ),
     OfCluster(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -17,12 +18,13 @@ from pathlib import Path
 from harness.core import process
 from harness.lab.bpf import kernel, loading
 from harness.lab.topology import kernel as system
+from harness.selftest import lab_bench
 
 _LIE, _TAKE_BACK, _MAP = "sip_lie", "sip_take_back", "sip_the_lie"
 
 
 def main() -> int:
-    """Lie until standard input ends; 0."""
+    """Lie until standard input ends; 0, or ``lab_bench.MISSING`` where the kernel has no such attachment."""
     parser = argparse.ArgumentParser()
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--to", help="on the device that leads to this address, on the way there")
@@ -36,7 +38,14 @@ def main() -> int:
         found = load(held, socket.inet_aton(args.truth) + socket.inet_aton(args.claim))
         for name, ingress in ((_LIE, incoming), (_TAKE_BACK, not incoming)):
             direction = kernel.TCX_INGRESS if ingress else kernel.TCX_EGRESS
-            held.callback(os.close, kernel.link(found[name].fd, ifindex, direction, flags=kernel.BEFORE))
+            try:
+                link = kernel.link(found[name].fd, ifindex, direction, flags=kernel.BEFORE)
+            except kernel.KernelError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                sys.stderr.write("this kernel attaches no program before others (TCX, Linux 6.6)\n")
+                return lab_bench.MISSING
+            held.callback(os.close, link)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         sys.stdin.read()

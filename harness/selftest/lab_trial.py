@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from harness.checks import scene
 from harness.checks.environment import look
 from harness.clusters import run, selection
 from harness.core import cleanup, errors
 from harness.model import named, words
+from harness.probing import client as probing
 from harness.selftest import catching, lab_answers, lab_bench, lab_ebpf, lab_iptables, mutations, trial
 
 MUTATIONS = (*lab_iptables.MUTATIONS, *lab_answers.MUTATIONS, *lab_ebpf.MUTATIONS)
@@ -48,24 +51,32 @@ def try_all(chosen: Sequence[lab_bench.OfCluster], untried: dict[str, str], *, s
         for phase in words.Phase:
             mine = [item for item in chosen if item.phase is phase]
             if phase in current.phases:
-                yield from _in_phase(current, phase, mine, say)
+                yield from _in_phase(current, phase, mine, untried, say)
             else:
                 untried.update({item.name: "; ".join(current.cluster.missing.values()) for item in mine})
 
 
 def _in_phase(
-    current: run.Run, phase: words.Phase, mine: Sequence[lab_bench.OfCluster], say: Say
+    current: run.Run, phase: words.Phase, mine: Sequence[lab_bench.OfCluster], untried: dict[str, str], say: Say
 ) -> Iterator[trial.Tried]:
     if not mine:
         return
-    for item in mine:
-        if item.before:
-            yield _try(current, item, say, patience_s=_SWITCH_S)
+    before = [item for item in mine if item.before]
+    yield from _tried(current, before, untried, say, patience_s=_SWITCH_S)
     _require_green(current, phase, say)
-    for item in mine:
-        if not item.before:
-            yield _try(current, item, say, patience_s=_STEADY_S)
+    yield from _tried(current, [item for item in mine if not item.before], untried, say, patience_s=_STEADY_S)
     _require_green(current, phase, say)
+
+
+def _tried(
+    current: run.Run, mine: Sequence[lab_bench.OfCluster], untried: dict[str, str], say: Say, *, patience_s: float
+) -> Iterator[trial.Tried]:
+    for item in mine:
+        try:
+            yield _try(current, item, say, patience_s=patience_s)
+        except errors.CapabilityMissing as error:
+            untried[item.name] = str(error)
+            say(f"{item.name} is not tried: {error}")
 
 
 def _try(current: run.Run, mutation: lab_bench.OfCluster, say: Say, *, patience_s: float) -> trial.Tried:
@@ -84,20 +95,31 @@ def _try(current: run.Run, mutation: lab_bench.OfCluster, say: Say, *, patience_
 def _seen(current: run.Run, wanted: lab_bench.OfCluster, *, patience_s: float) -> catching.Seen:
     """What a run on the lab comes to; the environment is looked at where it is what must notice, or must not."""
     patience = dataclasses.replace(current.place.patience, switch_s=patience_s, probe_s=_PROBE_S)
-    place = dataclasses.replace(current.place, patience=patience)
+    found = dataclasses.replace(current.place, patience=patience)
     looks = wanted.catch is None or wanted.catch.by is mutations.By.ENVIRONMENT
     try:
-        record = trial.recorded(
-            place,
-            current.cluster,
-            (wanted.phase,),
-            rows=named.rows(CELLS),
-            samples=wanted.samples,
-            environment=look.look(place, tell=lambda _text: None) if looks else (),
-        )
+        with _probed(current, found, fresh=wanted.fresh) as place:
+            record = trial.recorded(
+                place,
+                current.cluster,
+                (wanted.phase,),
+                rows=named.rows(CELLS),
+                samples=wanted.samples,
+                environment=look.look(place, tell=lambda _text: None) if looks else (),
+            )
     except errors.HarnessError as error:
         return catching.of_refusal(error)
     return catching.of_record(record)
+
+
+@contextlib.contextmanager
+def _probed(current: run.Run, place: scene.Scene, *, fresh: bool) -> Iterator[scene.Scene]:
+    """The scene, with a probe of its own if that is asked for; the run's own probe never uses a source port again."""
+    if not fresh:
+        yield place
+        return
+    with probing.running(current.cluster.runner) as probe:
+        yield dataclasses.replace(place, probe=probe)
 
 
 def _nothing(_bench: lab_bench.Bench, _undo: cleanup.CleanupStack) -> None:

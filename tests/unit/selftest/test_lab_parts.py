@@ -69,6 +69,29 @@ def test_what_the_kernel_cannot_is_counted_and_not_forgotten(monkeypatch: pytest
     assert "NOT TRIED snat-entry: no bpf() here" in table.render([], untried)
 
 
+def test_what_a_program_of_the_selftests_lacks_is_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that cannot put a program before others leaves that mutation untried, by name, and tries the rest."""
+
+    def attempt(_run: run.Run, mutation: lab_bench.OfCluster, _say: run.Say, *, patience_s: float) -> trial.Tried:
+        if mutation.name == "wrong-tunnel":
+            raise errors.CapabilityMissing("lab_liar", f"no TCX within {patience_s} s")
+        return trial.tried(mutation, catching.Seen(outcome=words.Outcome.FAIL, complaints=()), 0.0)
+
+    @contextlib.contextmanager
+    def started(_options: selection.Options, *, say: run.Say) -> Iterator[run.Run]:
+        say("up")
+        yield a_run()
+
+    monkeypatch.setattr(run, "started", started)
+    monkeypatch.setattr(lab_trial, "_try", attempt)
+    monkeypatch.setattr(lab_trial, "_require_green", lambda *_args: None)
+    untried: dict[str, str] = {}
+    chosen = [item for item in lab_trial.MUTATIONS if item.name in ("wrong-tunnel", "relay")]
+    tried = lab_trial.try_all(chosen, untried, say=lambda _text: None)
+    assert [item.mutation.name for item in tried] == ["relay"]
+    assert list(untried) == ["wrong-tunnel"]
+
+
 def test_what_is_inflicted_is_undone_whatever_happens() -> None:
     """Newest first, also when the run in between fails."""
     undone: list[str] = []
