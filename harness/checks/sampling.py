@@ -15,6 +15,10 @@ Where a switch to eBPF came before, answered datagrams wait until the kernel has
 what it still has in its connection table rewrites an answer to the same port, masquerading took ports by chance, and
 no program of the new dataplane asks that table before it uses one.
 
+A node's own processes send theirs when all others are through. The kernel masquerades what a pod sends out of the pool
+with the node's address and a port taken by chance, and knows nothing of the ports that the eBPF dataplane translated
+for the node itself: where the two are one, an answer to the pod is rewritten for a process that is no more.
+
 Datagrams that nobody waits an ICMP error for draw on the same limit all the same, so they are sent when the paced
 ones are through.
 """
@@ -149,7 +153,10 @@ class Sampler:
             refused = [slow.submit(self._pace, diallers, group) for group in paced]
             if by_lane[Lane.DATAGRAMS]:
                 self._await_datagrams()
-            under_way += [busy.submit(self._dial, diallers, item) for item in alternating(by_lane[Lane.DATAGRAMS])]
+            for turn in in_turns(by_lane[Lane.DATAGRAMS]):
+                datagrams = [busy.submit(self._dial, diallers, item) for item in alternating(turn)]
+                concurrent.futures.wait(datagrams)
+                under_way += datagrams
             concurrent.futures.wait(refused)
             under_way += [idle.submit(self._dial, diallers, item) for item in by_lane[Lane.AFTERWARDS]]
             return [question for future in (*under_way, *refused) for question in future.result()]
@@ -206,6 +213,14 @@ def _by_way(wanted: Iterable[Order]) -> list[tuple[Order, ...]]:
     for order in wanted:
         groups.setdefault((order.cell.client.address, order.dial.address), []).append(order)
     return [tuple(group) for group in groups.values()]
+
+
+def in_turns(wanted: Iterable[Order]) -> tuple[list[Order], list[Order]]:
+    """The orders of all others, and those of the nodes' own processes, which come when the others are through. Pure."""
+    orders_of: tuple[list[Order], list[Order]] = ([], [])
+    for order in wanted:
+        orders_of[order.cell.client.kind is words.ClientKind.HOST].append(order)
+    return orders_of
 
 
 def alternating(wanted: Iterable[Order]) -> list[Order]:

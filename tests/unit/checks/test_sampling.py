@@ -162,6 +162,20 @@ def test_datagrams_wait_until_those_before_are_forgotten() -> None:
     assert order.index(sampling.Lane.DATAGRAMS) > order.index(sampling.Lane.ANSWERED)
 
 
+def test_nodes_send_their_datagrams_when_pods_are_through() -> None:
+    """Else a pod's masqueraded port could be one that a node's own process has just used."""
+    clock = Clock()
+    place = Place(clock)
+    wanted = orders(words.Phase.EBPF, matrix.ROWS, 1)
+    sampling.Sampler(place.at, clock=clock).take(wanted)
+    udp = (words.Protocol.UDP, words.Protocol.UDP_UNCONNECTED)
+    answered = {order.dial.tokens for order in wanted if order.lane is sampling.Lane.DATAGRAMS}
+    kinds = [who.kind for who, dial, _ in place.log if dial.protocol in udp and dial.tokens in answered]
+    first = kinds.index(words.ClientKind.HOST)
+    assert set(kinds[first:]) == {words.ClientKind.HOST}
+    assert set(kinds[:first]) >= {words.ClientKind.POD, words.ClientKind.EXTERNAL}
+
+
 def test_a_plan_without_datagrams_waits_for_none() -> None:
     """The walk-through is HTTP, and as fast after a switch as before it."""
     clock = Clock()
