@@ -28,6 +28,7 @@ COMMANDS = {
         module="harness.commands.selftest", summary="try to fool the harness; fails if one mutation survives"
     ),
     ("report",): Command(module="harness.commands.report", summary="show a run again, and make its other reports"),
+    ("diff",): Command(module="harness.commands.diff", summary="show what changed between two runs"),
     ("test",): Command(module="harness.commands.test", summary="run the project's tests; arguments go to pytest"),
     ("doctor",): Command(module="harness.commands.doctor", summary="show what this machine has and lacks"),
     ("lab", "up"): Command(module="harness.commands.lab_up", summary="start a lab"),
