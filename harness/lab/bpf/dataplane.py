@@ -6,7 +6,8 @@ connections. It must run in the node's network namespace.
 
 Links: ``vxlan.calico`` is made anew as an ``external`` device (see ``devices``) and removed by ``stop``.
 Programs: both directions of eth0, lo, vxlan.calico and every ``cali*``, and the node's cgroup. Packets that the
-programs have dealt with carry mark 0x3000000/0x3000000, should a rule want to leave them alone.
+programs have dealt with carry mark 0x3000000/0x3000000, should a rule want to leave them alone. Those with mark
+0x3500000/0x3500000 must not be tracked (iptables' NOTRACK), or the kernel may give them another source port.
 """
 
 from __future__ import annotations

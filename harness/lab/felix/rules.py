@@ -18,6 +18,7 @@ from harness.lab.felix import cluster, flows, overlay, saved
 
 ACCEPT_MARK = "0x10000/0x10000"
 BYPASS_MARK = "0x3000000/0x3000000"
+UNTRACKED_MARK = "0x3500000/0x3500000"
 PREFIX = "cali-"
 
 
@@ -47,7 +48,7 @@ class Table:
 
 def wanted(state: cluster.Cluster, *, bpf: bool) -> tuple[Table, ...]:
     """The tables of this cluster in iptables mode, or in eBPF mode."""
-    return (_raw(state.settings.vxlan_port), _filter(bpf=bpf), _nat(state.pools, bpf=bpf))
+    return (_raw(state.settings.vxlan_port, bpf=bpf), _filter(bpf=bpf), _nat(state.pools, bpf=bpf))
 
 
 def render(tables: Iterable[Table], present: Mapping[str, saved.Table]) -> str:
@@ -87,9 +88,13 @@ def _cali(identifier: str) -> str:
     return f'-m comment --comment "cali:{identifier}"'
 
 
-def _raw(port: int) -> Table:
+def _raw(port: int, *, bpf: bool) -> Table:
     # The outer packets of the overlay are not connections; tracking them would only cost.
     untracked = f"-m udp --dport {port} -j NOTRACK"
+    # Where the programs translate both a question and its answer before the stack sees them, its connection table
+    # would only know the question; and where an older connection has that tuple, it would change the source port.
+    # It comes first, since the next rule takes a part of the mark away.
+    translated = (f"-m mark --mark {UNTRACKED_MARK} -j NOTRACK",) if bpf else ()
     return Table(
         name="raw",
         jumps=(
@@ -102,6 +107,7 @@ def _raw(port: int) -> Table:
                 f"-p udp {_cali('ry5_UEpt1OaPPCxO')} {untracked}",
             ),
             "cali-PREROUTING": (
+                *translated,
                 f"{_cali('DQ6LK2guiBRMyrLK')} -j MARK --set-xmark 0x0/0x1b0000",
                 f"-p udp {_cali('sIsu2aAqNN6K3YYn')} {untracked}",
             ),

@@ -342,3 +342,15 @@ def test_answer_to_a_client_outside_is_marked_for_the_masquerade(bench: running.
     answer = packets.tcp_packet((LOCAL_POD, 8080), CLIENT, packets.SYN | packets.ACK)
     assert bench.mark("sip_from_pod", answer) == 0x3000000
     assert bench.mark("sip_from_pod", packets.tcp_packet((LOCAL_POD, 8080), ("192.0.2.1", 9))) == 0
+
+
+def test_what_the_stack_sees_one_way_only_is_marked(bench: running.Bench) -> None:
+    """A pod that gets itself, both ways; and this host's question to a pod, whose answer is the stack's own again."""
+    pod, itself = (LOCAL_POD, 41000), ("10.96.1.1", 80)
+    for _ in range(2):
+        assert bench.mark("sip_from_pod", packets.udp_packet(pod, itself)) == 0x3500000
+    assert bench.mark("sip_from_pod", packets.udp_packet((LOCAL_POD, 8080), (NODE, 41000))) == 0x3500000
+    for _ in range(2):
+        assert bench.mark("sip_to_outside", packets.udp_packet((NODE, 42000), itself)) == 0x3500000
+    assert bench.mark("sip_from_pod", packets.udp_packet((LOCAL_POD, 8080), (NODE, 42000))) == 0
+    assert bench.mark("sip_from_pod", packets.udp_packet(("10.244.162.134", 41000), itself)) == 0

@@ -20,6 +20,7 @@ from pathlib import Path
 from harness.core import cleanup, process
 from harness.lab import services
 from harness.lab.bpf import dataplane
+from harness.lab.felix import rules
 from tests import recordings
 from tests.lab.bpf import namespaces
 
@@ -203,6 +204,8 @@ def _node(world: World, name: str) -> None:
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1\n")
         outgoing = ["-A", "POSTROUTING", "-s", pool, "!", "-d", pool, "-j", "MASQUERADE", "--random-fully"]
         process.run(["iptables", "-w", "-t", "nat", *outgoing])
+        untracked = ["-A", "PREROUTING", "-m", "mark", "--mark", rules.UNTRACKED_MARK, "-j", "NOTRACK"]
+        process.run(["iptables", "-w", "-t", "raw", *untracked])
 
 
 def _pod(world: World, pod: str) -> None:

@@ -11,8 +11,12 @@ static __always_inline int known(struct __sk_buff *skb, struct packet *p, struct
 		skb->mark |= MARK_BYPASS;
 		return TC_ACT_OK;
 	}
-	if (!(flow->flags & FLOW_ENCAP))
-		translate(skb, p, flow);
+	if (flow->flags & FLOW_ENCAP)
+		return TC_ACT_OK;
+	/* Of a pod that gets itself, question and answer are both translated here. */
+	if (flow->dst == p->t.src)
+		skb->mark |= MARK_UNTRACKED;
+	translate(skb, p, flow);
 	return TC_ACT_OK;
 }
 
@@ -30,6 +34,7 @@ static __always_inline int new(struct __sk_buff *skb, struct packet *p, struct b
 			return TC_ACT_SHOT;
 		to.src = s->host_ip;
 		flags = FLOW_AT_INGRESS;
+		skb->mark |= MARK_UNTRACKED;
 	}
 	if (remember(p, &to, flags, 0))
 		return TC_ACT_SHOT;

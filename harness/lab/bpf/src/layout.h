@@ -12,6 +12,11 @@
 /* Set on the answers of local backends to clients outside: a masquerade must leave them alone. */
 #define MARK_BYPASS 0x3000000
 
+/* Set on packets that the stack sees only as they are after translation, and whose answers it never sees so: its own
+ * connection table, which may give a new connection another source port, must leave them alone. The value is
+ * Calico's, and holds MARK_BYPASS. */
+#define MARK_UNTRACKED 0x3500000
+
 /* Set on packets that have been told which node they go to. */
 #define MARK_ADDRESSED 0x4000000
 

@@ -28,6 +28,9 @@ static __always_inline int reroute(struct __sk_buff *skb, struct packet *p, stru
 {
 	if (route->flags & ROUTE_LOCAL) {
 		write_tuple(skb, p, to);
+		/* A pod's answer is translated where it comes in; that of a process here passes the stack as it is. */
+		if (!(route->flags & ROUTE_HOST))
+			skb->mark |= MARK_UNTRACKED;
 		if (skb->ifindex == s->host_ifindex)
 			bpf_skb_store_bytes(skb, 0, s->host_mac, 6, 0);
 		return bpf_redirect(skb->ifindex, BPF_F_INGRESS);

@@ -63,6 +63,13 @@ def test_flows_of_ebpf_mode_end_with_it(state: cluster.Cluster) -> None:
     assert "connmark" not in str(rules.wanted(state, bpf=True))
 
 
+def test_what_the_stack_sees_one_way_only_is_not_tracked(state: cluster.Cluster) -> None:
+    """In eBPF mode, and before a rule takes a part of the mark away."""
+    untracked = "-m mark --mark 0x3500000/0x3500000 -j NOTRACK"
+    assert rules.wanted(state, bpf=True)[0].chains["cali-PREROUTING"][0] == untracked
+    assert untracked not in str(rules.wanted(state, bpf=False))
+
+
 def test_ebpf_mode_does_not_ask_connection_tracking(state: cluster.Cluster) -> None:
     """Connections that the programs translate look invalid to the kernel, and must pass all the same."""
     assert "conntrack" in str(rules.wanted(state, bpf=False))
