@@ -97,7 +97,10 @@ class Dataplane:
             self._maps.conntrack.drop(key.pack())
 
     def stop(self) -> None:
-        """Detach everything and remove every pin, map and device, also those of an earlier process."""
+        """Detach everything and remove every pin, map and device, also those of an earlier process.
+
+        From when eth0 has no program, none of the others has one.
+        """
         self._detach_all(tcx=True)
         self._detach_all(tcx=False)
         for folder in self._folders.values():
@@ -137,7 +140,7 @@ class Dataplane:
         return attaching.Tcx(self._folders[LINKS]) if tcx else attaching.Clsact(self._folders[FILTERS])
 
     def _detach_all(self, *, tcx: bool) -> None:
-        for name in reversed(_in_order(attaching.remembered(self._folders[LINKS if tcx else FILTERS]))):
+        for name in _in_order(attaching.remembered(self._folders[LINKS if tcx else FILTERS])):
             self._attacher(tcx=tcx).detach(name)
 
     def _make_devices(self, settings: Settings, cluster: Cluster, node: Node) -> dict[str, devices.Link]:
@@ -210,9 +213,11 @@ def _pair(ifname: str) -> tuple[str, str]:
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
-    """The interfaces that have programs, in the order in which they get them. Pure.
+    """The interfaces that have programs, in the order in which they get them, and lose them. Pure.
 
-    What comes from other hosts is let in last: it must find its way on and back by all the others.
+    What comes from other hosts is let in last: it must find its way on and back by all the others. At the end, when
+    no new flow is taken (``felix.ebpf`` sees to that), it is let through to the stack last: a connection that the
+    stack's own rules translate must meet no program on its way back.
     """
     present = set(names)
     pods = sorted(name for name in present if name.startswith(devices.POD_PREFIX))

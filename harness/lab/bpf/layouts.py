@@ -22,7 +22,7 @@ EXTERNAL_LOCAL, INTERNAL_LOCAL, EXTERNAL = 1, 2, 4
 LOCAL, WORKLOAD, HOST, IN_POOL, NAT_OUT, TUNNELED = 1, 2, 4, 8, 16, 32
 FORWARD, REPLY = 1, 2
 ENCAP, TUNNEL, DSR, AT_INGRESS = 1, 2, 4, 8
-SETTING_DSR, SETTING_CONNECT_TCP, SETTING_CONNECT_UDP = 1, 2, 4
+SETTING_DSR, SETTING_CONNECT_TCP, SETTING_CONNECT_UDP, SETTING_RETIRED = 1, 2, 4, 8
 
 FORMATS = {
     "frontend_key": "=4s2sBx",
@@ -280,4 +280,19 @@ class SettingsValue:
             self.overlay_vni,
             self.tunnel_mtu,
             self.host_mac,
+        )
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Self:
+        """From the kernel."""
+        host, tunnel, host_index, tunnel_index, flags, vni, mtu, mac = struct.unpack(FORMATS["settings"], data)
+        return cls(
+            host_address=Address(host),
+            tunnel_address=Address(tunnel),
+            host_ifindex=host_index,
+            tunnel_ifindex=tunnel_index,
+            flags=flags,
+            overlay_vni=vni,
+            tunnel_mtu=mtu,
+            host_mac=mac,
         )

@@ -7,9 +7,10 @@ order within a pass keeps every answer right while the dataplane is switched:
   connection tracking; the tunnel device is made anew (packets for other nodes go nowhere meanwhile); the programs are
   attached; and only then kube-proxy's rules go. From the first program on, a packet is translated before the rules
   could see it.
-* back: the programs take no new flow, and what is under way is marked, so that no late answer leaves untranslated
-  (see ``flows``); the rules and the tunnel device return; then the programs go, since felix cannot know when
-  kube-proxy's rules will be there again. Until then a NodePort is refused.
+* back: the tunnel device returns; the programs take no new flow, nor let the stack have one, and what is under way is
+  marked, so that no late answer leaves untranslated (see ``flows``); the rules return; then the programs go, eth0's
+  last. So whoever gets through a node by kube-proxy's rules finds everything of iptables mode there, and nothing of
+  eBPF mode. Felix cannot know when kube-proxy's rules will be there again: until then a NodePort is refused.
 """
 
 from __future__ import annotations
@@ -99,7 +100,10 @@ class Dataplane(Protocol):
         """Make programs and maps agree with the cluster; attaches on the first call."""
 
     def retire(self) -> tuple[flows.Flow, ...]:
-        """Let no new flow begin; the flows of datagrams that are under way. Harmless where nothing is there."""
+        """Let no new flow begin before ``stop``; the flows of datagrams that are under way.
+
+        Harmless where nothing is there.
+        """
 
     def sweep(self) -> None:
         """Forget connections that have expired."""
@@ -242,11 +246,11 @@ class Agent:
 
     def _program_iptables(self, state: cluster.Cluster) -> bool:
         leaving = self._in_force is not False
+        complete = self._program_overlay(state, external=False)
         if leaving:
             # A felix that was ended in eBPF mode has left its programs behind.
             self._node.mark(self._bpf.retire())
         self._program_rules(state, bpf=False)
-        complete = self._program_overlay(state, external=False)
         if leaving:
             self._bpf.stop()
             log.info("BPF disabled, iptables dataplane in force.")

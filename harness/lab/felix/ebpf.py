@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -54,15 +55,16 @@ class Dataplane:
     def retire(self) -> tuple[flows.Flow, ...]:
         """Let no new flow begin, and tell which flows of datagrams are under way; those go on until ``stop``.
 
-        It works on the pinned maps alone, so it does not matter which process has made them.
+        Until then the stack gets no new one either: what the programs still know would decide its answers. It works on
+        the pinned maps alone, so it does not matter which process has made them.
         """
         if not (self._bpffs / _MAPS / "sip_conntrack").exists():
             return ()
         from harness.lab.bpf import kernel
 
-        with contextlib.closing(kernel.Map.at(self._bpffs / _MAPS / "sip_frontends")) as frontends:
-            for key in frontends.items():
-                frontends.drop(key)
+        with contextlib.closing(kernel.Map.at(self._bpffs / _MAPS / "sip_settings")) as known:
+            for key, raw in known.items().items():
+                known.put(key, retired(raw))
         with contextlib.closing(kernel.Map.at(self._bpffs / _MAPS / "sip_conntrack")) as table:
             return tuple(sorted(datagrams(table.items())))
 
@@ -114,6 +116,14 @@ def view(state: cluster.Cluster, pods: tuple[workloads.Pod, ...]) -> contents.Cl
         local_pods=tuple(contents.LocalPod(ip=pod.address, ifname=pod.device) for pod in pods),
         pools=tuple(contents.Pool(cidr=pool.cidr, nat_outgoing=pool.nat_outgoing) for pool in state.pools),
     )
+
+
+def retired(raw: bytes) -> bytes:
+    """The settings under which the programs take no new flow. Pure."""
+    from harness.lab.bpf import layouts
+
+    known = layouts.SettingsValue.unpack(raw)
+    return dataclasses.replace(known, flags=known.flags | layouts.SETTING_RETIRED).pack()
 
 
 def datagrams(table: Mapping[bytes, bytes]) -> Iterator[flows.Flow]:

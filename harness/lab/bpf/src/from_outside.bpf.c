@@ -35,9 +35,12 @@ static __always_inline int new(struct __sk_buff *skb, struct packet *p)
 	const struct route *route;
 	struct backend backend;
 	struct tuple to = p->t;
+	int choice = choose_for(&p->t, FROM_OUTSIDE, &backend);
 
+	if (choice == NOT_ANY_MORE)
+		return TC_ACT_SHOT;
 	/* Without a usable backend the node's own stack refuses, as it does for any closed port. */
-	if (choose_for(&p->t, FROM_OUTSIDE, &backend) != CHOSEN)
+	if (choice != CHOSEN)
 		return TC_ACT_OK;
 	route = route_to(backend.addr);
 	/* Neither here nor on a node that is known: a pod that is not routed yet. */

@@ -60,6 +60,8 @@ int sip_from_pod(struct __sk_buff *skb)
 	choice = choose_for(&p.t, FROM_INSIDE, &backend);
 	if (choice == CHOSEN)
 		return new(skb, &p, &backend);
+	if (choice == NOT_ANY_MORE)
+		return TC_ACT_SHOT;
 	/* A node's own port that has no backend is refused by that node's stack. */
 	if (choice == NO_BACKEND && !route_is(p.t.dst, ROUTE_HOST))
 		return refuse(skb, &p, ICMP_PORT_UNREACHABLE, 0);

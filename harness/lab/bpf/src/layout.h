@@ -151,6 +151,7 @@ enum settings_flags {
 	SETTING_DSR = 1,
 	SETTING_CONNECT_TCP = 2,
 	SETTING_CONNECT_UDP = 4,
+	SETTING_RETIRED = 8, /* no new flow: the programs are about to go */
 };
 
 struct settings {

@@ -17,6 +17,7 @@ enum scope {
 enum choice {
 	NO_FRONTEND,
 	NO_BACKEND,
+	NOT_ANY_MORE, /* neither these programs nor the stack may take it */
 	CHOSEN,
 };
 
@@ -74,6 +75,7 @@ static __always_inline int at_random(const struct frontend *frontend, __u32 coun
 
 NOINLINE int choose(struct frontend_key *key, int scope, __u64 client, struct backend *chosen)
 {
+	const struct settings *s = settings();
 	struct frontend *frontend;
 	struct affinity_key kept = {.client = client, .frontend = *key};
 	struct affinity now;
@@ -82,6 +84,8 @@ NOINLINE int choose(struct frontend_key *key, int scope, __u64 client, struct ba
 	frontend = frontend_of(key, scope);
 	if (!frontend || (scope == FROM_OUTSIDE && !(frontend->flags & FRONTEND_EXTERNAL)))
 		return NO_FRONTEND;
+	if (s && s->flags & SETTING_RETIRED)
+		return NOT_ANY_MORE;
 	count = usable(frontend, scope);
 	if (!count)
 		return NO_BACKEND;

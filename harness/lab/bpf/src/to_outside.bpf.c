@@ -97,6 +97,8 @@ int sip_to_outside(struct __sk_buff *skb)
 	if (what != A_FLOW || !starts_a_flow(&p) || !route_is(p.t.src, ROUTE_LOCAL | ROUTE_HOST))
 		return TC_ACT_OK;
 	choice = choose_for(&p.t, FROM_INSIDE, &backend);
+	if (choice == NOT_ANY_MORE)
+		return TC_ACT_SHOT;
 	/* A node's own port that has no backend is refused by that node's stack. */
 	if (choice == NO_FRONTEND || (choice == NO_BACKEND && route_is(p.t.dst, ROUTE_HOST))) {
 		forget_ended(&p);

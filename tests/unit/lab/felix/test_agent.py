@@ -135,7 +135,7 @@ def scene(objects: Objects, node: MemoryNode) -> Scene:
 
 def test_first_pass_makes_everything(scene: Scene) -> None:
     """A node gets its overlay, loses what a felix before may have left, and is ready."""
-    assert scene.deeds() == ["retire", "mark", "rules", "tunnel", "paths", "detach", "sysctls"]
+    assert scene.deeds() == ["tunnel", "paths", "retire", "mark", "rules", "detach", "sysctls"]
     assert scene.felix.health == agent.Health(ready=True, message="dataplane Iptables in force")
 
 
@@ -165,12 +165,16 @@ def test_switch_attaches_before_kube_proxys_rules_go(scene: Scene) -> None:
 
 
 def test_way_back_detaches_before_the_rules_return(scene: Scene) -> None:
-    """What is under way can no longer be answered wrongly when the programs go, and the rules are as they were."""
+    """When the programs go, what is under way can no longer be answered wrongly, and everything is as it was.
+
+    The programs hold kube-proxy's rules off until then: a connection that these let through must find the overlay as
+    it will stay.
+    """
     scene.ask_for(bpf=True)
     scene.deeds()
     in_bpf = scene.node.tables()
     scene.ask_for(bpf=False)
-    assert scene.deeds() == ["retire", "mark", "rules", "tunnel", "paths", "detach", "sysctls"]
+    assert scene.deeds() == ["tunnel", "paths", "retire", "mark", "rules", "detach", "sysctls"]
     assert scene.node.marked == (UNDER_WAY,)
     assert scene.node.tables() != in_bpf
     assert scene.felix.health.message == "dataplane Iptables in force"

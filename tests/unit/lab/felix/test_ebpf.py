@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 from pathlib import Path
 
@@ -58,6 +59,22 @@ def test_datagrams_under_way_are_told_as_translated() -> None:
 
     table = dict([entry("UDP", 40000, 0), entry("UDP", 40001, layouts.ENCAP), entry("TCP", 40002, 0)])
     assert list(ebpf.datagrams(table)) == [flows.Flow(client, 40000, pod, 8080)]
+
+
+def test_retired_settings_are_the_same_but_for_that() -> None:
+    """What is under way still needs everything that the programs know of their node."""
+    known = layouts.SettingsValue(
+        host_address=ipaddress.IPv4Address("172.18.0.3"),
+        tunnel_address=ipaddress.IPv4Address("10.244.162.128"),
+        host_ifindex=2,
+        tunnel_ifindex=7,
+        flags=layouts.SETTING_DSR,
+        overlay_vni=4096,
+        tunnel_mtu=1450,
+        host_mac=bytes.fromhex("024200000003"),
+    )
+    wanted = dataclasses.replace(known, flags=layouts.SETTING_DSR | layouts.SETTING_RETIRED)
+    assert layouts.SettingsValue.unpack(ebpf.retired(known.pack())) == wanted
 
 
 def test_nothing_is_under_way_where_nothing_was(tmp_path: Path) -> None:
