@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from harness.clusters.kind import engine
 from harness.core import errors
-from harness.kube import client, manifests
+from harness.kube import manifests
 from harness.probing import runners
 from harness.witness import application
 
@@ -69,24 +68,3 @@ def _built(found: engine.Engine) -> str:
                 "tools image", f"it can't be built: {error}", "--tools-image NAME takes one that is there"
             ) from error
     return name
-
-
-def with_tools(objects: Iterable[client.Object], image: str) -> Iterator[client.Object]:
-    """The objects with every image of ours replaced by that one, and yaobank's programs named as commands. Pure."""
-    for item in objects:
-        template = item.get("spec", {}).get("template")
-        if not template:
-            yield item
-            continue
-        containers = [_container(each, image) for each in template["spec"]["containers"]]
-        spec = {**template["spec"], "containers": containers}
-        yield {**item, "spec": {**item["spec"], "template": {**template, "spec": spec}}}
-
-
-def _container(container: Mapping[str, Any], image: str) -> dict[str, Any]:
-    name = str(container["image"])
-    if not name.startswith(_OURS):
-        return dict(container)
-    app = name.removeprefix(f"{_OURS}yaobank-").partition(":")[0]
-    command = {"command": ["python3", f"/app/{app}.py"]} if app in _YAOBANK else {}
-    return {**container, "image": image, **command}
