@@ -101,9 +101,10 @@ def require_any(rows: Sequence[matrix.Row], checked: source_ip.Checked) -> None:
 
 def read(api: client.Client) -> Logs:
     """What each of summary's pods has logged so far; raises ApiError."""
-    pods = api.items(f"/api/v1/namespaces/{SUMMARY}/pods")
+    namespace = api.shape.namespace(SUMMARY)
+    pods = api.items(f"/api/v1/namespaces/{namespace}/pods")
     names = [pod["metadata"]["name"] for pod in pods if conditions.pod_is_ready(pod)]
-    return {name: logs.read(api, namespace=SUMMARY, pod=name) for name in names}
+    return {name: logs.read(api, namespace=namespace, pod=name) for name in names}
 
 
 def _await(api: client.Client, before: Logs, asked: int) -> Grown:
@@ -136,14 +137,14 @@ def answered_by_customer(verdicts: Iterable[cells.Verdict]) -> int:
     return sum(
         sample.reply.status == 200
         for verdict in verdicts
-        if verdict.cell.destination.namespace == CUSTOMER
+        if verdict.cell.destination.namespace.endswith(CUSTOMER)
         for sample in verdict.samples
     )
 
 
 def customers(known: facts.Facts) -> frozenset[facts.Address]:
     """The addresses of customer's pods. Pure."""
-    backends = (pod for item in known.destinations if item.namespace == CUSTOMER for pod in item.backends)
+    backends = (pod for item in known.destinations if item.namespace.endswith(CUSTOMER) for pod in item.backends)
     return frozenset(pod.address for pod in backends)
 
 

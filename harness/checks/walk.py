@@ -37,7 +37,7 @@ class Walk:
         observe: convergence.Observe = proof.observe,
         examine: proving.Examine | None = None,
         told: calico.Way | None = None,
-        on_red: Callable[[records.PhaseRecord], object] = lambda _record: None,
+        after: Callable[[records.PhaseRecord], object] = lambda _record: None,
         clock: waiting.Clock = waiting.REAL,
     ) -> None:
         """Walk on a scene.
@@ -51,7 +51,7 @@ class Walk:
             observe: Asks every node what is in force on it, again and again while a switch is awaited.
             examine: Collects all evidence of it, once a phase; None leaves it at what was awaited.
             told: The way to eBPF mode that the user wants; None chooses one that the cluster has.
-            on_red: Is called with a phase that did not pass, before anything else is switched.
+            after: Is called with every phase that has been judged, before anything else is switched.
             clock: Time.
         """
         self._place = place
@@ -62,7 +62,7 @@ class Walk:
         self._observe = observe
         self._proving = proving.Proving(place, examine) if examine is not None else None
         self._told = told
-        self._on_red = on_red
+        self._after = after
         self._clock = clock
         self._done: dict[words.Phase, records.PhaseRecord] = {}
         self._found: words.Dataplane | None = None
@@ -89,8 +89,7 @@ class Walk:
                 # Whatever ends a phase before its end, this is what is then known of it.
                 self._done[earlier] = unfinished(earlier)
                 self._done[earlier] = record = self._run(earlier)
-                if not record.passed:
-                    self._on_red(record)
+                self._after(record)
             if earlier is phase:
                 return self._done[phase]
         raise AssertionError(phase)

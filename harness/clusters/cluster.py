@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.checks import scene
 from harness.clusters import witnessing
 from harness.core import timeouts
-from harness.kube import client
+from harness.kube import client, shaping
 from harness.model import facts, matrix
 from harness.probing import client as probing
 from harness.probing import clients, opening, runners
@@ -29,6 +29,7 @@ class Cluster:
         description: What its dataplane really is; every report shows it.
         kubeconfig: How to reach its API.
         context: The kubeconfig's context; None takes its current one.
+        shape: How our workloads look on it.
         runner: Where the external client is.
         who: That client and the address of its sockets.
         gateway: The address of the machine that hosts the nodes, if it is known.
@@ -46,6 +47,7 @@ class Cluster:
     runner: runners.Runner
     who: facts.Client
     context: str | None = None
+    shape: shaping.Shape = shaping.AS_WRITTEN
     gateway: facts.Address | None = None
     gateway_runner: runners.Runner | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +65,7 @@ def staged(cluster: Cluster, rows: Sequence[matrix.Row] = matrix.WALKTHROUGH) ->
         UsageError: The kubeconfig can't be used.
         ProbeError: The probe did not start at the client's place.
     """
-    api = client.connect(cluster.kubeconfig, cluster.context)
+    api = client.connect(cluster.kubeconfig, cluster.context, cluster.shape)
     opener = opening.Opener(api=api, gateway=cluster.gateway_runner)
     with contextlib.closing(api), probing.running(cluster.runner) as probe, clients.Clients(opener) as others:
         yield scene.Scene(

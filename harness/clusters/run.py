@@ -151,7 +151,7 @@ def started(options: selection.Options, *, say: Say) -> Iterator[Run]:
             tell=say,
             examine=evidence.collect,
             told=options.way,
-            on_red=_collecting(place, options, say),
+            after=_collecting(place, options, say),
         )
         with _watched(found, place, say), _restored(found, steps):
             yield Run(
@@ -167,6 +167,8 @@ def started(options: selection.Options, *, say: Say) -> Iterator[Run]:
 
 def _collecting(place: scene.Scene, options: selection.Options, say: Say) -> Callable[[records.PhaseRecord], None]:
     def collect(record: records.PhaseRecord) -> None:
+        if record.passed and not options.evidence:
+            return
         if options.report_dir is None:
             say(f"{record.phase.value} is red; --report-dir DIR would have kept the evidence")
             return
@@ -178,7 +180,7 @@ def _collecting(place: scene.Scene, options: selection.Options, say: Say) -> Cal
             failed=_first_wrong(record),
             redial=lambda cell: sampling.once(place.at, cell, place.patience),
         )
-        say(f"{record.phase.value} is red; {count} findings in {folder / bundle.INDEX}")
+        say(f"{record.phase.value}: {record.outcome.value}; {count} findings in {folder / bundle.INDEX}")
 
     return collect
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.clusters import cluster
+from harness.clusters.kind import engine, provider
+from harness.clusters.kind.options import KindOptions
 from harness.core import errors
 from harness.dataplane import calico
 from harness.model import matrix, named
@@ -28,7 +31,9 @@ class Options:
         switch: The way to eBPF mode, ``manual`` or ``automatic``; empty chooses one that the cluster has.
         cells: What of the matrix to sample: ``all``, ``walkthrough``, or names and patterns with commas between.
         report_dir: Where the report's files go; None writes none.
+        evidence: Whether evidence of every phase is kept, red or not.
         keep: Whether the cluster stays after the run.
+        kind: What was said about the kind cluster.
     """
 
     cluster: str = "auto"
@@ -36,7 +41,9 @@ class Options:
     switch: str = ""
     cells: str = "walkthrough"
     report_dir: Path | None = None
+    evidence: bool = False
     keep: bool = False
+    kind: KindOptions = KindOptions()  # noqa: RUF009 - frozen, and made of values only
 
     def __post_init__(self) -> None:
         if self.cluster not in PROVIDERS:
@@ -47,6 +54,8 @@ class Options:
             raise errors.UsageError(f"--samples {self.samples}: 1 to {MOST_SAMPLES}")
         if self.report_dir is not None and self.report_dir.exists() and not self.report_dir.is_dir():
             raise errors.UsageError(f"--report-dir {self.report_dir}: not a directory")
+        if self.evidence and self.report_dir is None:
+            raise errors.UsageError("--evidence: needs --report-dir DIR, where it is kept")
         # A name that nobody knows is found out before a cluster is started.
         _ = self.rows
 
@@ -64,14 +73,14 @@ class Options:
             raise errors.UsageError(f"--cells: no cell {error.args[0]!r}; sourceip plan lists them") from None
 
 
-def require_built(provider: str) -> None:
+def require_built(name: str) -> None:
     """Refuse a provider that has a name but no code yet.
 
     Raises:
         UsageError: It is one of those.
     """
-    if provider in ("kind", "existing"):
-        raise errors.UsageError(f"--cluster {provider}: not built yet; --cluster lab is what there is")
+    if name == "existing":
+        raise errors.UsageError("--cluster existing: not built yet; lab and kind are what there is")
 
 
 @contextlib.contextmanager
@@ -84,9 +93,29 @@ def opened(options: Options, *, say: Callable[[str], None]) -> Iterator[cluster.
         HarnessError: It did not come up.
     """
     require_built(options.cluster)
+    name = options.cluster if options.cluster != "auto" else automatic(say)
+    with _provided(name, options, say) as found:
+        yield found
+
+
+def automatic(say: Callable[[str], None]) -> str:
+    """kind where a container engine answers and kind is there, else the lab; which one, and why, is said."""
+    try:
+        found = engine.find()
+        provider.kind_program(KindOptions())
+    except errors.CapabilityMissing as error:
+        say(f"cluster: lab, a reference dataplane and not Calico ({error.capability}: {error.reason})")
+        return "lab"
+    say(f"cluster: kind, since {found.program} answers")
+    return "kind"
+
+
+def _provided(
+    name: str, options: Options, say: Callable[[str], None]
+) -> contextlib.AbstractContextManager[cluster.Cluster]:
+    if name == "kind":
+        return provider.running(dataclasses.replace(options.kind, keep=options.keep), say=say)
+    # The lab's own modules are not needed by whoever has a cluster.
     from harness.clusters import lab
 
-    if options.cluster == "auto":
-        say("cluster: lab (the only provider so far; it is a reference dataplane, not Calico)")
-    with lab.running(keep=options.keep, say=say) as found:
-        yield found
+    return lab.running(keep=options.keep, say=say)

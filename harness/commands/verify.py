@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.clusters import arguments, selection
 from harness.clusters import run as runs
-from harness.clusters import selection
 from harness.model import records
 from harness.report import files, terminal
 
@@ -20,34 +20,13 @@ HELP = "show which source address the application sees: iptables, eBPF, iptables
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command, in the words of ``docs/design.md`` section 9."""
-    parser.add_argument("--cluster", default="auto", help="auto, lab, kind or existing (default: auto)")
-    parser.add_argument(
-        "--samples",
-        type=int,
-        default=selection.DEFAULT_SAMPLES,
-        metavar="N",
-        help="samples a cell (default: %(default)s)",
-    )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--cells",
-        default="walkthrough",
-        metavar="all|walkthrough|NAME[,NAME...]",
-        help="cells by name or pattern, as sourceip plan prints them (default: %(default)s)",
-    )
+    which.add_argument("--cells", default="walkthrough", **arguments.CELLS)
     which.add_argument(
         "--matrix", dest="cells", action="store_const", const="all", help="all cells; short for --cells all"
     )
-    parser.add_argument(
-        "--switch",
-        default="",
-        metavar="|".join(selection.SWITCHES),
-        help="the way to eBPF mode (default: automatic where Calico has it, from 3.31 on, and nothing forbids it)",
-    )
-    parser.add_argument(
-        "--report-dir", type=Path, metavar="DIR", help="write run.json, junit.xml and report.html there"
-    )
-    parser.add_argument("--keep", action="store_true", help="leave the cluster up afterwards")
+    arguments.add(parser.add_argument, arguments.OURS)
+    arguments.add(parser.add_argument, arguments.PYTEST_KINDS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,14 +37,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         HarnessError: Nothing could be measured; the command line knows what to print.
     """
-    options = selection.Options(
-        cluster=args.cluster,
-        samples=args.samples,
-        switch=args.switch,
-        cells=args.cells,
-        report_dir=args.report_dir,
-        keep=args.keep,
-    )
+    options = arguments.chosen(lambda name: getattr(args, name))
     with runs.terminable():
         return _run(options, process_started()).outcome.exit_code
 

@@ -187,7 +187,7 @@ def _sniffed(api: client.Client, pod: str, addresses: list[str]) -> bytes:
     argv = ["python3", "-I", "-S", "-c", _SNIFFER.read_text(), f"{_SNIFF_S:g}", *addresses]
     done = execution.run(
         api,
-        namespace=stations.NAMESPACE,
+        namespace=api.shape.namespace(stations.NAMESPACE),
         pod=pod,
         container="witness",
         argv=argv,

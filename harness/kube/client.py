@@ -15,10 +15,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from harness.core import errors, timeouts
+from harness.kube import shaping
 
 log = logging.getLogger("harness.kube")
 
-Object = dict[str, Any]
+Object = shaping.Object
 Params = Mapping[str, str | int | bool] | Sequence[tuple[str, str]]
 
 MERGE = "application/merge-patch+json"
@@ -28,10 +29,23 @@ MANAGER = "sourceip"
 
 
 class Client:
-    """One cluster's API. Safe to use from several threads."""
+    """One cluster's API. Safe to use from several threads.
 
-    def __init__(self, api_client: Any, *, timeout_s: float = timeouts.DEFAULT.api_s) -> None:  # noqa: ANN401
+    Attributes:
+        shape: How our workloads look on this cluster, and what their namespaces are called.
+    """
+
+    shape = shaping.AS_WRITTEN
+
+    def __init__(
+        self,
+        api_client: Any,  # noqa: ANN401 - the package has no types
+        *,
+        timeout_s: float = timeouts.DEFAULT.api_s,
+        shape: shaping.Shape = shaping.AS_WRITTEN,
+    ) -> None:
         """Use a ``kubernetes.client.ApiClient``; ``timeout_s`` bounds one request."""
+        self.shape = shape
         self._configuration = api_client.configuration
         self._pool = api_client.rest_client.pool_manager
         self._timeout_s = timeout_s
@@ -172,8 +186,8 @@ class Client:
         return bytes(answer.data)
 
 
-def connect(kubeconfig: Path, context: str | None = None) -> Client:
-    """A client for a kubeconfig's cluster.
+def connect(kubeconfig: Path, context: str | None = None, shape: shaping.Shape = shaping.AS_WRITTEN) -> Client:
+    """A client for a kubeconfig's cluster, on which our workloads have that shape.
 
     Raises:
         UsageError: There is no such file or context, or it can't be read.
@@ -187,7 +201,7 @@ def connect(kubeconfig: Path, context: str | None = None) -> Client:
         api_client = load(config_file=str(kubeconfig), context=context, persist_config=False)
     except (kubernetes.config.ConfigException, OSError, yaml.YAMLError) as error:
         raise errors.UsageError(f"{kubeconfig}: {error}") from error
-    return Client(api_client)
+    return Client(api_client, shape=shape)
 
 
 def failure(code: int, data: bytes) -> errors.ApiError:

@@ -24,19 +24,20 @@ CLIENTS = f"{placing.PART_OF}=sourceip,{placing.ROLE}=client"
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """One Service to dial, by name; everything else about it is read from the API."""
+    """One Service to dial, by its name in the manifests; everything else about it is read from the API."""
 
     namespace: str
     service: str
     protocol: words.Protocol = words.Protocol.HTTP
 
 
+ECHO_NAMESPACE = "echo"
 CUSTOMER = tuple(
     Wanted(namespace="yaobank-customer", service=name) for name in ("customer", "customer-local", "customer-internal")
 )
 # An echo server in a host's network speaks HTTP too; in a pod it is customer that does.
 ECHO = tuple(
-    Wanted(namespace="echo", service=name, protocol=protocol)
+    Wanted(namespace=ECHO_NAMESPACE, service=name, protocol=protocol)
     for name in ("echo", "echo-local", "echo-internal", "echohost", "echohost-local", "echohost-internal")
     for protocol in words.Protocol
     if name.startswith("echohost") or protocol is not words.Protocol.HTTP
@@ -63,7 +64,7 @@ def read(
     """
     items = [item for item in api.items("/api/v1/pods") if _has_address(item)]
     listed = _listed(api, items)
-    destinations = tuple(_destination(listed, item) for item in wanted)
+    destinations = tuple(_destination(listed, item, api.shape.namespace(item.namespace)) for item in wanted)
     backends = {pod for destination in destinations for pod in destination.backends}
     balancing = (api.find(FELIX) or {}).get("spec") or {}
     return facts.Facts(
@@ -72,7 +73,7 @@ def read(
         client=who,
         overlay=overlay_from(api.get(INSTALLATION)),
         other_pods=tuple(pod for pod in map(pod_from, items) if pod not in backends),
-        clients=tuple(pod_from(item) for item in items if is_client(item)),
+        clients=tuple(pod_from(item) for item in items if is_client(api, item)),
         gateway=gateway,
         dsr=balancing.get("bpfExternalServiceMode") == "DSR",
         connect_time=connect_time_from(balancing.get("bpfConnectTimeLoadBalancing")),
@@ -80,11 +81,12 @@ def read(
     )
 
 
-def is_client(item: client.Object) -> bool:
-    """Whether a pod is there to dial from, and ready to."""
+def is_client(api: client.Client, item: client.Object) -> bool:
+    """Whether a pod is there to dial from, of this run and no other, and ready to."""
     labels = item["metadata"].get("labels") or {}
     ours = labels.get(placing.PART_OF) == "sourceip" and labels.get(placing.ROLE) == "client"
-    return ours and _has_address(item) and conditions.pod_is_ready(item)
+    own = item["metadata"]["namespace"] == api.shape.namespace(ECHO_NAMESPACE)
+    return ours and own and _has_address(item) and conditions.pod_is_ready(item)
 
 
 def _listed(api: client.Client, pods: Sequence[client.Object]) -> _Listed:
@@ -150,16 +152,16 @@ def connect_time_from(value: str | None) -> words.ConnectTime:
         raise errors.ParseError(f"FelixConfiguration/default: bpfConnectTimeLoadBalancing {value!r}") from error
 
 
-def _destination(listed: _Listed, wanted: Wanted) -> facts.Destination:
-    name = wanted.namespace, wanted.service
+def _destination(listed: _Listed, wanted: Wanted, namespace: str) -> facts.Destination:
+    name = namespace, wanted.service
     if name not in listed.services:
-        raise errors.ApiError(404, "NotFound", f"no Service {wanted.namespace}/{wanted.service}")
+        raise errors.ApiError(404, "NotFound", f"no Service {namespace}/{wanted.service}")
     spec = listed.services[name]["spec"]
     port = _port(spec, wanted)
     slices = listed.slices.get(name, ())
     cluster_ip = spec.get("clusterIP") or "None"
     return facts.Destination(
-        namespace=wanted.namespace,
+        namespace=namespace,
         service=wanted.service,
         node_port=port.get("nodePort") or 0,
         policy=words.Policy(spec.get("externalTrafficPolicy") or "Cluster"),

@@ -52,18 +52,19 @@ def objects_of(data: bytes, name: str) -> tuple[client.Object, ...]:
 
 
 def apply(api: client.Client, objects: Sequence[client.Object]) -> None:
-    """Apply all, in order; raises ApiError."""
-    for item in objects:
+    """Apply objects of ours, in order and in the cluster's shape; raises ApiError."""
+    for item in api.shape.shaped(objects):
         api.apply(item)
 
 
 def wait_for_workloads(api: client.Client, objects: Sequence[client.Object], *, timeout_s: float) -> None:
-    """Wait until every Deployment and DaemonSet among these objects is available.
+    """Wait until every Deployment and DaemonSet among these objects of ours is available.
 
     Raises:
         WaitTimeout: One was not, and its last status is in the text.
     """
-    wanted = {api.path_of(item): _AVAILABLE[item["kind"]] for item in objects if item["kind"] in _AVAILABLE}
+    shaped = api.shape.shaped(objects)
+    wanted = {api.path_of(item): _AVAILABLE[item["kind"]] for item in shaped if item["kind"] in _AVAILABLE}
 
     def observe() -> dict[str, client.Object]:
         return {path: api.get(path) for path in wanted}

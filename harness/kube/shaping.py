@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.kube import client
+Object = dict[str, Any]
 
 OURS = ("yaobank-customer", "yaobank-summary", "yaobank-database", "echo", "sourceip-witness")
 """The namespaces of the manifests."""
@@ -42,11 +42,11 @@ class Shape:
         """All namespaces that a run makes."""
         return tuple(self.namespace(name) for name in OURS)
 
-    def shaped(self, objects: Iterable[client.Object]) -> tuple[client.Object, ...]:
+    def shaped(self, objects: Iterable[Object]) -> tuple[Object, ...]:
         """The objects as they are applied on this cluster."""
         return tuple(self._shaped(item) for item in objects)
 
-    def _shaped(self, item: client.Object) -> client.Object:
+    def _shaped(self, item: Object) -> Object:
         found = self._named(item)
         if found["kind"] == "Service" and self.prefix:
             return {**found, "spec": _without_node_ports(found["spec"])}
@@ -55,7 +55,7 @@ class Shape:
             return found
         return {**found, "spec": {**found["spec"], "template": {**template, "spec": self._pod(template["spec"])}}}
 
-    def _named(self, item: client.Object) -> client.Object:
+    def _named(self, item: Object) -> Object:
         meta = item["metadata"]
         if item["kind"] == "Namespace":
             # The mark is what a later clean-up knows a run's namespaces by.
@@ -84,6 +84,10 @@ class Shape:
         service, dot, rest = value.partition(".")
         namespace, more, domain = rest.partition(".")
         return f"{service}{dot}{self.namespace(namespace)}{more}{domain}" if namespace in OURS else value
+
+
+AS_WRITTEN = Shape()
+"""The manifests as they are: the shape on a cluster that is ours."""
 
 
 def _program(image: str) -> dict[str, Any]:

@@ -64,7 +64,8 @@ class Opener:
     def _host_pod(self, node: str) -> client.Object:
         selector = {"labelSelector": inventory.CLIENTS}
         for item in self.api.items("/api/v1/pods", selector):
-            if item["spec"].get("hostNetwork") and item["spec"].get("nodeName") == node and inventory.is_client(item):
+            here = item["spec"].get("hostNetwork") and item["spec"].get("nodeName") == node
+            if here and inventory.is_client(self.api, item):
                 return item
         raise probing.ProbeError(f"no host-network client pod is ready on {node}")
 

@@ -10,7 +10,6 @@ from harness.selftest.mutations import By, Catch, failing, invalid
 from harness.witness import stations
 
 _MARKED = ("-m", "mark", "--mark", "0x4000/0x4000")
-_WITNESSES = f"/apis/apps/v1/namespaces/{stations.NAMESPACE}/daemonsets/witness"
 _AWAY_S = 30.0
 _TWENTY = 20
 
@@ -41,12 +40,12 @@ def _without_witnesses(bench: Bench, undo: cleanup.CleanupStack) -> None:
 
     def select(value: str | None) -> None:
         patch = {"spec": {"template": {"spec": {"nodeSelector": {"sourceip-selftest": value}}}}}
-        api.patch(_WITNESSES, patch, kind=client.STRATEGIC)
+        api.patch(stations.daemon_set(api), patch, kind=client.STRATEGIC)
 
     def back() -> None:
         select(None)
         waiting.wait_until(
-            lambda: api.get(_WITNESSES),
+            lambda: api.get(stations.daemon_set(api)),
             conditions.daemon_set_is_available,
             what="every witness back",
             timeout_s=_AWAY_S,

@@ -22,7 +22,7 @@ log = logging.getLogger("harness.witness")
 NAMESPACE = "sourceip-witness"
 MANIFEST = manifests.MANIFESTS / "witness" / "witness.yaml"
 SOURCE = Path(__file__).with_name("watcher.py")
-_DAEMON_SET = f"/apis/apps/v1/namespaces/{NAMESPACE}/daemonsets/witness"
+"""What the namespace is called in the manifest; a cluster's shape may call it otherwise."""
 _EXEC_S = 30.0
 _ASK = """
 import socket, sys
@@ -72,7 +72,7 @@ def deployed(api: client.Client, *, timeout_s: float, say: Callable[[str], None]
 def _deploy(api: client.Client, *, timeout_s: float) -> None:
     manifests.apply(api, objects())
     waiting.wait_until(
-        lambda: api.get(_DAEMON_SET),
+        lambda: api.get(daemon_set(api)),
         conditions.daemon_set_is_available,
         what="every witness ready",
         timeout_s=timeout_s,
@@ -80,10 +80,16 @@ def _deploy(api: client.Client, *, timeout_s: float) -> None:
 
 
 def _remove(api: client.Client, say: Callable[[str], None]) -> None:
+    namespace = api.shape.namespace(NAMESPACE)
     try:
-        api.delete(f"/api/v1/namespaces/{NAMESPACE}")
+        api.delete(f"/api/v1/namespaces/{namespace}")
     except errors.ApiError as error:
-        say(f"namespace {NAMESPACE} stays: {error}")
+        say(f"namespace {namespace} stays: {error}")
+
+
+def daemon_set(api: client.Client) -> str:
+    """The API path of the watchers' DaemonSet."""
+    return f"/apis/apps/v1/namespaces/{api.shape.namespace(NAMESPACE)}/daemonsets/witness"
 
 
 def objects() -> tuple[client.Object, ...]:
@@ -100,7 +106,8 @@ def objects() -> tuple[client.Object, ...]:
 def stations(api: client.Client) -> Stations:
     """Where a watcher stands; nowhere, if it is not deployed or the API does not say."""
     try:
-        pods = api.items(f"/api/v1/namespaces/{NAMESPACE}/pods", {"labelSelector": "app=witness"})
+        namespace = api.shape.namespace(NAMESPACE)
+        pods = api.items(f"/api/v1/namespaces/{namespace}/pods", {"labelSelector": "app=witness"})
     except errors.ApiError as error:
         log.warning("the witness's pods can't be listed: %s", error)
         return {}
@@ -116,7 +123,8 @@ def ask(api: client.Client, pod: str, request: Mapping[str, object]) -> tuple[An
         WitnessError: It refused, or said something else than lines of JSON.
     """
     argv = ("python3", "-I", "-S", "-c", _ASK, json.dumps(request, separators=(",", ":")))
-    done = execution.run(api, namespace=NAMESPACE, pod=pod, container="witness", argv=argv, timeout_s=_EXEC_S)
+    namespace = api.shape.namespace(NAMESPACE)
+    done = execution.run(api, namespace=namespace, pod=pod, container="witness", argv=argv, timeout_s=_EXEC_S)
     return lines(done.stdout)
 
 

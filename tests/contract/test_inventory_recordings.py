@@ -113,5 +113,6 @@ def test_nobody_is_a_client_by_chance() -> None:
     assert read("iptables").clients == ()
     pod = RecordedApi("iptables").items("/api/v1/pods")[0]
     pod["metadata"]["labels"] = {"app.kubernetes.io/part-of": "sourceip", "role": "client"}
-    assert inventory.is_client(pod)
-    assert not inventory.is_client({**pod, "status": {"podIP": pod["status"]["podIP"]}})
+    api = RecordedApi("iptables")
+    assert inventory.is_client(api, pod)
+    assert not inventory.is_client(api, {**pod, "status": {"podIP": pod["status"]["podIP"]}})

@@ -29,7 +29,11 @@ def test_a_marker_selects_its_phases(marker: str, count: int) -> None:
     ("words", "line"),
     [
         (("--cluster", "moon"), "--cluster moon: one of auto, lab, kind, existing"),
-        (("--cluster", "kind"), "--cluster kind: not built yet"),
+        (("--cluster", "existing"), "--cluster existing: not built yet"),
+        (("--kind-config", "nowhere.yaml"), "--kind-config nowhere.yaml: no such file"),
+        (("--calico-manifests", "nowhere"), "--calico-manifests nowhere: no such folder"),
+        (("--image-archive", "nowhere.tar"), "--image-archive nowhere.tar: no such file"),
+        (("--evidence",), "--evidence: needs --report-dir DIR"),
         (("--samples", "0"), "--samples 0: 1 to 10000"),
         (("--samples", "-3"), "--samples -3: 1 to 10000"),
         (("--samples", "99999999999999999999"), "--samples 99999999999999999999: 1 to 10000"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from harness.clusters import cluster
 from harness.clusters.kind import provider
+from harness.core import process
 from harness.kube import client
 from harness.model import words
 from harness.probing import client as probing
@@ -55,3 +58,17 @@ def assert_the_client_is_outside(found: cluster.Cluster) -> None:
         dial = probing.Dial(address=found.gateway, port=1, protocol=words.Protocol.TCP, tokens=("a",), timeout_s=2.0)
         [reply] = session.dial(dial).values()
     assert reply.silence is words.Silence.REFUSED
+
+
+def test_the_whole_story_on_a_kind_cluster(world: worlds.World, tmp_path: Path) -> None:
+    """One command makes the cluster, walks iptables, eBPF and back with real traffic, reports, and deletes it."""
+    words_ = ["--cluster", "kind", "--calico-version", worlds.VERSION, "--allow-unpinned", "--samples", "2"]
+    words_ += ["--calico-manifests", str(world.manifests), "--report-dir", str(tmp_path / "report")]
+    argv = [sys.executable, "-P", "-m", "harness.cli", "verify", *words_]
+    done = process.run(argv, check=False, timeout_s=240, env={**os.environ, "PYTHONPATH": str(worlds.ROOT)})
+    said = done.text + done.stderr.decode()
+    assert done.returncode == 0, said
+    assert "Calico v3.32.4 on kind v0.32.0" in said
+    assert "18 of 18 cells" in said
+    assert (tmp_path / "report" / "run.json").is_file()
+    world.assert_empty()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,16 @@ def client_container(found: engine.Engine, name: str, image: str, push: Push) ->
         return Place(container=name, address=str(mine["IPAddress"]), gateway=str(mine["Gateway"]))
     except (KeyError, TypeError) as error:
         raise errors.ParseError(f"container {name} has no address on network {found.network}") from error
+
+
+def is_ours(address: str) -> bool:
+    """Whether this machine has that address itself, in the network namespace that we are in."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
 
 
 def node_names(found: engine.Engine, cluster: str) -> tuple[str, ...]:

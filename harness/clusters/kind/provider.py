@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from harness.clusters import cluster
 from harness.clusters.kind import calico, config, engine, fetching, images, outside, pins
 from harness.clusters.kind.options import KindOptions
 from harness.core import cleanup, errors, process, timeouts
-from harness.kube import client
+from harness.kube import client, shaping
 from harness.model import facts, words
 from harness.probing import runners
 
@@ -70,7 +71,7 @@ def running(options: KindOptions, *, say: Say, patience: timeouts.Timeouts = _PA
 
 def _planned(options: KindOptions) -> _Plan:
     found = engine.find()
-    kind = _kind(options)
+    kind = kind_program(options)
     version = kind_version(process.run([str(kind), "version"], timeout_s=_LIST_S).text)
     wanted = pins.version(options.calico_version)
     image = options.image or pins.node_image(version, wanted)
@@ -91,7 +92,8 @@ def _planned(options: KindOptions) -> _Plan:
     )
 
 
-def _kind(options: KindOptions) -> Path:
+def kind_program(options: KindOptions) -> Path:
+    """The kind that is used; raises CapabilityMissing if there is none."""
     chosen = options.kind_bin or shutil.which("kind")
     if chosen is None:
         raise errors.CapabilityMissing(
@@ -205,14 +207,26 @@ def _loaded(plan: _Plan, folder: Path, say: Say) -> str:
     return tools
 
 
+def _gateway(place: outside.Place) -> dict[str, Any]:
+    """The machine itself as a client, where it has the address that its packets to the nodes would show."""
+    if not outside.is_ours(place.gateway):
+        # Docker Desktop and rootless engines keep the nodes' network in a machine or a namespace of their own.
+        return {}
+    return {
+        "gateway": ipaddress.ip_address(place.gateway),
+        "gateway_runner": runners.Runner(prefix=(), python=sys.executable),
+    }
+
+
 def _cluster(plan: _Plan, kubeconfig: Path, tools: str, place: outside.Place) -> cluster.Cluster:
     return cluster.Cluster(
         provider="kind",
         description=f"Calico {plan.calico.text} on kind {plan.kind_version}, node image {plan.image}",
         kubeconfig=kubeconfig,
         context=f"kind-{plan.name}",
+        shape=shaping.Shape(image=tools),
         runner=runners.Runner(prefix=(plan.engine.program, "exec", "-i", place.container)),
         who=facts.Client(kind=words.ClientKind.EXTERNAL, address=ipaddress.ip_address(place.address)),
-        gateway=ipaddress.ip_address(place.gateway),
+        **_gateway(place),
         disposable=not plan.options.keep,
     )

@@ -176,21 +176,25 @@ def test_no_verdict_is_a_failure_of_its_own() -> None:
     assert walk.failures(record, ()) == ("iptables: no cell was planned",)
 
 
-def test_a_red_phase_is_reported_before_the_next_switch() -> None:
+def test_every_phase_is_told_before_the_next_switch() -> None:
     """Evidence is there to be taken only as long as nothing has been switched on."""
     api = fake_cluster.Api()
     api.sees["BPF"]["kind-worker", "Cluster"] = "172.18.0.9"
-    seen: list[tuple[words.Phase, str]] = []
+    seen: list[tuple[words.Phase, str, bool]] = []
     steps = walk.Walk(
         fake_cluster.place(api),
         samples=1,
         tell=lambda _text: None,
         observe=fake_cluster.observe,
-        on_red=lambda record: seen.append((record.phase, api.declared)),
+        after=lambda record: seen.append((record.phase, api.declared, record.passed)),
         clock=fake_cluster.Clock(),
     )
     steps.reach(words.Phase.REVERTED)
-    assert seen == [(words.Phase.EBPF, "BPF")]
+    assert seen == [
+        (words.Phase.IPTABLES, "Iptables", True),
+        (words.Phase.EBPF, "BPF", False),
+        (words.Phase.REVERTED, "Iptables", True),
+    ]
 
 
 def test_an_api_that_refuses_for_a_moment_only_delays() -> None:

@@ -34,11 +34,10 @@ def test_a_report_directory_that_is_a_file_is_a_usage_error(tmp_path: Path) -> N
         selection.Options(report_dir=tmp_path / "file")
 
 
-@pytest.mark.parametrize("provider", ["kind", "existing"])
-def test_a_provider_without_code_says_so(provider: str) -> None:
+def test_a_provider_without_code_says_so() -> None:
     """Nothing half-built is started."""
     with pytest.raises(errors.UsageError, match="not built yet"):
-        selection.require_built(provider)
+        selection.require_built("existing")
 
 
 def test_the_way_to_ebpf_mode_is_the_users_or_left_open() -> None:
@@ -46,3 +45,27 @@ def test_the_way_to_ebpf_mode_is_the_users_or_left_open() -> None:
     assert selection.Options().way is None
     assert selection.Options(switch="manual").way is calico.Way.MANUAL
     assert selection.Options(switch="automatic").way is calico.Way.AUTOMATIC
+
+
+def test_automatic_is_the_lab_where_no_engine_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Which one it is, and why, is said loudly."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said: list[str] = []
+    assert selection.automatic(said.append) == "lab"
+    assert said == [
+        "cluster: lab, a reference dataplane and not Calico "
+        "(container engine: docker: no such program; podman: no such program)"
+    ]
+
+
+def test_automatic_is_kind_where_engine_and_kind_are_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Both are needed; an engine alone is not enough."""
+    for name in ("docker", "kind"):
+        program = tmp_path / name
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.delenv("KIND_EXPERIMENTAL_PROVIDER", raising=False)
+    assert selection.automatic(lambda _text: None) == "kind"
+    (tmp_path / "kind").unlink()
+    assert selection.automatic(lambda _text: None) == "lab"
