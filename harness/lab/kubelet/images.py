@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[3]
+_APPLICATIONS = ("customer", "summary", "database")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -88,10 +89,18 @@ def _table(place: Place) -> dict[str, Image]:
         # Their work, copying binaries into a node's file system, has nothing to do here.
         "quay.io/calico/cni": Image(entrypoint=("true",), programs={("/opt/cni/bin/install",): ("true",)}),
         "quay.io/calico/pod2daemon-flexvol": Image(entrypoint=("true",)),
-        **{f"sourceip/yaobank-{app}": _yaobank(app) for app in ("customer", "summary", "database")},
-        # As in the image for kind: without a command it stays, and leaves on SIGTERM.
-        "sourceip/tools": Image(entrypoint=("sleep", "infinity"), path=(str(PROJECT / "harness" / "probing" / "bin"),)),
+        **{f"sourceip/yaobank-{app}": _yaobank(app) for app in _APPLICATIONS},
+        "sourceip/tools": _tools(),
     }
+
+
+def _tools() -> Image:
+    """As in the image for kind: it has the applications, and without a command it stays and leaves on SIGTERM."""
+    return Image(
+        entrypoint=("sleep", "infinity"),
+        programs={("python3", f"/app/{app}.py"): _yaobank(app).entrypoint for app in _APPLICATIONS},
+        path=(str(PROJECT / "harness" / "probing" / "bin"),),
+    )
 
 
 def _kube_proxy(place: Place) -> Image:

@@ -82,3 +82,12 @@ def test_yaobank_runs_the_programs_of_its_image(app: str) -> None:
     assert image is not None
     assert Path(image.entrypoint[-1]).is_file()
     assert Path(image.entrypoint[-1]).name == f"{app}.py"
+
+
+@pytest.mark.parametrize("app", ["customer", "summary", "database"])
+def test_the_tools_image_has_the_applications(app: str) -> None:
+    """Where the one image of a kind cluster stands in for all, an application is a command of it."""
+    tools, own = images.find("sourceip/tools:0123", PLACE), images.find(f"sourceip/yaobank-{app}", PLACE)
+    assert tools is not None
+    assert own is not None
+    assert tools.argv(("python3", f"/app/{app}.py"), ()) == own.entrypoint
