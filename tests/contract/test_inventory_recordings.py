@@ -111,8 +111,11 @@ def test_a_service_that_is_not_there_is_not_left_out() -> None:
 def test_nobody_is_a_client_by_chance() -> None:
     """Pods to dial from carry labels that say so; the recorded cluster's do not."""
     assert read("iptables").clients == ()
-    pod = RecordedApi("iptables").items("/api/v1/pods")[0]
+    [pod, *_] = [
+        item for item in RecordedApi("iptables").items("/api/v1/pods") if item["metadata"]["namespace"] == "echo"
+    ]
     pod["metadata"]["labels"] = {"app.kubernetes.io/part-of": "sourceip", "role": "client"}
     api = RecordedApi("iptables")
     assert inventory.is_client(api, pod)
     assert not inventory.is_client(api, {**pod, "status": {"podIP": pod["status"]["podIP"]}})
+    assert not inventory.is_client(api, {**pod, "metadata": {**pod["metadata"], "namespace": "another-run-echo"}})

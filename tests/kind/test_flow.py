@@ -13,6 +13,7 @@ from harness.clusters import cluster
 from harness.clusters.kind import provider
 from harness.core import process
 from harness.kube import client
+from harness.lab import plan
 from harness.model import words
 from harness.probing import client as probing
 from tests.kind import worlds
@@ -53,9 +54,9 @@ def assert_the_api_answers(found: cluster.Cluster) -> None:
 
 def assert_the_client_is_outside(found: cluster.Cluster) -> None:
     """The agent runs in the client's container and says that it is refused where nothing listens."""
-    assert found.gateway is not None
+    gateway = plan.GATEWAY
     with probing.running(found.runner) as session:
-        dial = probing.Dial(address=found.gateway, port=1, protocol=words.Protocol.TCP, tokens=("a",), timeout_s=2.0)
+        dial = probing.Dial(address=gateway, port=1, protocol=words.Protocol.TCP, tokens=("a",), timeout_s=2.0)
         [reply] = session.dial(dial).values()
     assert reply.silence is words.Silence.REFUSED
 
