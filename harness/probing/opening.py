@@ -54,7 +54,7 @@ class Opener:
         if who.kind is words.ClientKind.POD:
             namespace, _, name = who.pod.partition("/")
             pod = self.api.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
-            return self._in_pod(pod, _CLIENT if inventory.is_client(pod) else _BACKEND)
+            return self._in_pod(pod, _CLIENT if inventory.is_client(self.api, pod) else _BACKEND)
         if who.kind is words.ClientKind.HOST:
             return self._in_pod(self._host_pod(who.node), _HOST)
         if who.kind is words.ClientKind.GATEWAY and self.gateway is not None:
