@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,9 @@ from harness.core import errors, process, timeouts
 from harness.lab import claims, launching, plan, state
 from harness.lab.owner import programs
 
+KUBELET_DOOR = "kubelet.sock"
+# The size of sun_path in unix(7), less its closing zero.
+LONGEST_SOCKET = 107
 MAX_WORKERS = 16
 
 PROGRAMS = {"ip": "iproute2", "iptables-restore": "iptables", "iptables-save": "iptables"}
@@ -169,6 +172,7 @@ def _planned(name: str, workers: int, root: Path) -> state.LabState:
     if not 0 <= workers <= MAX_WORKERS:
         raise errors.UsageError(f"workers: {workers} is not in 0 to {MAX_WORKERS}")
     layout = plan.plan(workers=workers)
+    _require_short(root / state.checked_name(name), [node.name for node in layout.nodes])
     myself = state.Process.of(os.getpid())
     if myself is None:
         raise errors.CapabilityMissing("proc", "this process is not to be seen in /proc")
@@ -180,6 +184,14 @@ def _planned(name: str, workers: int, root: Path) -> state.LabState:
         addresses=tuple(str(node.address) for node in layout.nodes),
         client=str(layout.client),
     )
+
+
+def _require_short(directory: Path, nodes: Sequence[str]) -> None:
+    longest = max(len(bytes(directory / "nodes" / node / KUBELET_DOOR)) for node in nodes)
+    if longest > LONGEST_SOCKET:
+        raise errors.UsageError(
+            f"state directory {directory}: its path is {longest - LONGEST_SOCKET} octets too long for a Unix socket"
+        )
 
 
 def require_machine() -> None:

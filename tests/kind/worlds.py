@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +103,9 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     (manifests / "v1_crd_projectcalico_org.yaml").write_text(DEFINITIONS)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("SOURCEIP_STANDINS", str(folder))
-    monkeypatch.setenv("SOURCEIP_STATE_DIR", str(tmp_path / "labs"))
+    # pytest's own folders have long names, and a lab has Unix sockets in its.
+    labs = Path(tempfile.mkdtemp(prefix="labs-"))
+    monkeypatch.setenv("SOURCEIP_STATE_DIR", str(labs))
     monkeypatch.setenv("SOURCEIP_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.delenv("KIND_EXPERIMENTAL_PROVIDER", raising=False)
@@ -110,8 +114,9 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     try:
         yield World(folder=folder, manifests=manifests)
     finally:
-        for lab in state.labs(state.root_from_environment()):
-            lifecycle.stop(lab.name)
+        for lab in state.labs(labs):
+            lifecycle.stop(lab.name, root=labs)
+        shutil.rmtree(labs)
 
 
 def _program(path: Path, module: str) -> None:

@@ -55,6 +55,11 @@ CASES = (
     Case(name="no such kubeconfig", words=("lab", "kubeconfig", "--name", "nosuch"), says=("'nosuch'",)),
     Case(name="no command", words=("lab", "client"), says=("no command",)),
     Case(name="a folder of no folder", words=("lab", "up", "--state-dir", "/nosuch/x"), says=("/nosuch/x", "No such")),
+    Case(
+        name="a folder with too long a path",
+        words=("lab", "up", "--state-dir", "/tmp/" + "x" * 80),
+        says=("too long for a Unix socket",),
+    ),
     Case(name="a folder that is a file", words=("lab", "up", "--state-dir", "/etc/passwd"), says=("/etc/passwd",)),
 )
 
