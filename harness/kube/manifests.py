@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, ClassVar
 
 import yaml
 
@@ -18,6 +19,18 @@ ECHO = MANIFESTS / "echo" / "echo.yaml"
 _AVAILABLE: Mapping[str, Callable[[conditions.Object], bool]] = MappingProxyType(
     {"Deployment": conditions.deployment_is_available, "DaemonSet": conditions.daemon_set_is_available}
 )
+
+# The C parser is used where it is there, since Calico's definitions are megabytes.
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Safe):  # type: ignore[misc]
+    """Reads what Kubernetes reads: a date and a lone ``=`` are strings there, and PyYAML has no JSON for either."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [entry for entry in entries if entry[0].rpartition(":")[2] not in ("timestamp", "value")]
+        for first, entries in _Safe.yaml_implicit_resolvers.items()
+    }
 
 
 def load(path: Path) -> tuple[client.Object, ...]:
@@ -39,10 +52,8 @@ def objects_of(data: bytes, name: str) -> tuple[client.Object, ...]:
     Raises:
         ParseError: It is no YAML, or holds something that is no object.
     """
-    # The C parser is used where it is there, since Calico's definitions are megabytes.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        documents = [item for item in yaml.load_all(data, Loader=loader) if item is not None]
+        documents = [item for item in yaml.load_all(data, Loader=_Loader) if item is not None]
     except yaml.YAMLError as error:
         raise errors.ParseError(f"{name}: {error}") from error
     for item in documents:

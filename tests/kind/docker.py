@@ -26,10 +26,12 @@ def main(argv: list[str]) -> int:
         case ["version", "--format", "json"]:
             sys.stdout.write(json.dumps({"Server": {"Version": "28.3.2"}}) + "\n")
         case ["image", "inspect", name]:
-            inspect(name in world.world["images"], {"Id": name})
+            inspect(
+                name in world.world["images"], {"Id": name, "RepoTags": [name], "Os": "linux", "Architecture": "amd64"}
+            )
         case ["build", "--tag", tag, folder]:
             build(world, tag, Path(folder))
-        case ["save", "--output", archive, image]:
+        case ["save", "--platform", "linux/amd64", "--output", archive, image] | ["save", "--output", archive, image]:
             save(world, archive, image)
         case ["load", "--input", archive]:
             world.world["images"].append(Path(archive).read_text())

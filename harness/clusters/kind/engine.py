@@ -52,9 +52,35 @@ class Engine:
         """Build an image from a folder with its Dockerfile; raises CommandError."""
         self.run("build", "--tag", tag, str(folder), timeout_s=_BUILD_S)
 
+    def name(self, image: str) -> str | None:
+        """An image's whole name, as it is in an archive and so on a node; None if there is no such image.
+
+        Podman keeps what it built under ``localhost/``, where a node that is asked for the short name never looks.
+
+        Raises:
+            CommandError: The engine says what has no form.
+        """
+        found = self.inspect("image", image)
+        if found is None:
+            return None
+        names = [str(name) for name in found.get("RepoTags") or ()]
+        return next((name for name in names if name == image or name.endswith(f"/{image}")), image)
+
     def save(self, image: str, archive: Path) -> None:
-        """Write an image as an archive; raises CommandError."""
-        self.run("save", "--output", str(archive), image, timeout_s=_LOAD_S)
+        """Write an image as an archive of this machine's platform only; raises CommandError.
+
+        With its containerd image store (the default since Docker 29) Docker writes an index of all platforms and the
+        contents of one, which kind's ``ctr import --all-platforms`` refuses (kubernetes-sigs/kind#3795). An engine that
+        does not know the option, which is one before Docker 28 and Podman, writes one platform anyway.
+        """
+        found = self.inspect("image", image) or {}
+        platform = f"{found.get('Os', 'linux')}/{found['Architecture']}" if found.get("Architecture") else ""
+        plain = ["save", "--output", str(archive), image]
+        if platform:
+            done = self.run("save", "--platform", platform, *plain[1:], timeout_s=_LOAD_S, check=False)
+            if done.returncode == 0:
+                return
+        self.run(*plain, timeout_s=_LOAD_S)
 
     def load(self, archive: Path) -> None:
         """Take the images of an archive; raises CommandError."""

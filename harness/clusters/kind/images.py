@@ -36,7 +36,7 @@ def tag(files: Mapping[str, bytes]) -> str:
 
 
 def ensure(found: engine.Engine, wanted: str, archives: Sequence[Path]) -> str:
-    """The name of an image that the engine has: the user's, from an archive if need be, or one built from our files.
+    """The whole name of an image that the engine has: the user's, from an archive if need be, or one of our own files.
 
     Raises:
         CapabilityMissing: The user's image is nowhere, or ours can't be built.
@@ -46,8 +46,9 @@ def ensure(found: engine.Engine, wanted: str, archives: Sequence[Path]) -> str:
     for archive in (None, *archives):
         if archive is not None:
             found.load(archive)
-        if found.inspect("image", wanted) is not None:
-            return wanted
+        name = found.name(wanted)
+        if name is not None:
+            return name
     raise errors.CapabilityMissing(
         "tools image", f"{wanted}: neither {found.program} nor an --image-archive has it", "load it, or leave it out"
     )
@@ -55,16 +56,17 @@ def ensure(found: engine.Engine, wanted: str, archives: Sequence[Path]) -> str:
 
 def _built(found: engine.Engine) -> str:
     files = context()
-    name = tag(files)
-    if found.inspect("image", name) is not None:
+    wanted = tag(files)
+    name = found.name(wanted)
+    if name is not None:
         return name
     with tempfile.TemporaryDirectory(prefix="sourceip-tools-") as folder:
         for file, data in files.items():
             (Path(folder) / file).write_bytes(data)
         try:
-            found.build(Path(folder), name)
+            found.build(Path(folder), wanted)
         except errors.CommandError as error:
             raise errors.CapabilityMissing(
                 "tools image", f"it can't be built: {error}", "--tools-image NAME takes one that is there"
             ) from error
-    return name
+    return found.name(wanted) or wanted

@@ -125,6 +125,8 @@ def _manifests(options: KindOptions, wanted: pins.Version) -> Iterator[tuple[str
 def _made(plan: _Plan, undo: cleanup.CleanupStack, say: Say, patience: timeouts.Timeouts) -> cluster.Cluster:
     folder = Path(tempfile.mkdtemp(prefix=f"{plan.name}-"))
     undo.push("the run's own files", lambda: shutil.rmtree(folder))
+    if plan.options.keep:
+        undo.push("what stays", lambda: say(kept(plan.name, plan.engine.program)))
     undo.push("kind's variables", _with_variables(engine.environment(plan.engine)))
     kubeconfig = _created(plan, folder, undo, say)
     api = client.connect(kubeconfig, f"kind-{plan.name}")
@@ -134,6 +136,14 @@ def _made(plan: _Plan, undo: cleanup.CleanupStack, say: Say, patience: timeouts.
     calico.install(api, plan.files, timeout_s=patience.cluster_s, say=say)
     place = outside.client_container(plan.engine, f"{plan.name}-client", tools, _keeping(plan, undo))
     return replace(_cluster(plan, kubeconfig, tools, place), patience=patience)
+
+
+def kept(name: str, program: str) -> str:
+    """How to reach and to remove a cluster that stays. Pure."""
+    return (
+        f"kept: kind export kubeconfig --name {name}; "
+        f"remove: kind delete cluster --name {name}, {program} rm --force {name}-client"
+    )
 
 
 def _with_variables(wanted: dict[str, str]) -> Callable[[], None]:

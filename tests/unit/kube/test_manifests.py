@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,11 @@ def test_the_echo_services_have_every_policy() -> None:
         "echo-internal": (None, "Local", {"TCP": None, "UDP": None}),
         "echohost-internal": (None, "Local", {"TCP": None, "UDP": None}),
     }
+
+
+def test_what_kubernetes_reads_as_strings_is_strings() -> None:
+    """A date and a lone ``=``, which definitions have among their values: PyYAML has no JSON for either."""
+    head = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"
+    data = head + b"data: {day: 2026-11-23, at: 2026-11-23T05:16:32Z, op: =}\n"
+    [found] = manifests.objects_of(data, "x.yaml")
+    assert json.loads(json.dumps(found["data"])) == {"day": "2026-11-23", "at": "2026-11-23T05:16:32Z", "op": "="}
