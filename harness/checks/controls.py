@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from harness.checks import sampling, scene, source_ip
 from harness.core import errors, waiting
 from harness.kube import client, conditions, logs
-from harness.model import cells, facts, matrix, records, words
+from harness.model import cells, facts, laying, matrix, records, words
 from harness.witness import access_log
 
 CUSTOMER, SUMMARY = "yaobank-customer", "yaobank-summary"
@@ -157,7 +157,13 @@ def positive(verdicts: Iterable[cells.Verdict], skipped: Iterable[cells.Skipped]
 
 
 def unreachable(verdicts: Iterable[cells.Verdict], skipped: Iterable[cells.Skipped] = ()) -> records.Control:
-    """Nothing answers through a node without a backend; which silence it is, is the cell's business. Pure."""
+    """Nothing answers through a node without a backend; which silence it is, is the cell's business. Pure.
+
+    In a cluster of which every node has a backend there is no such node, so there is nothing to control.
+    """
+    reason = next((item.detail for item in skipped if item.row == UNREACHABLE), "")
+    if reason == laying.NO_NODE_WITHOUT:
+        return records.Control(name="unreachable", held=True, text=f"not applicable: {reason}")
     found = [verdict for verdict in verdicts if verdict.cell.row == UNREACHABLE]
     seen = Counter(_silence(sample.reply) for verdict in found for sample in verdict.samples)
     wanted = "no answer through a node without a backend under policy Local"

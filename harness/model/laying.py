@@ -12,6 +12,7 @@ from harness.model.matrix import Entry, Place
 Item = TypeVar("Item")
 # The agent is a Linux program, so clients stand on Linux nodes only.
 LINUX = "linux"
+NO_NODE_WITHOUT = "no node without a backend"
 
 
 class NoPlace(LookupError):
@@ -84,7 +85,7 @@ def _entries(kind: Entry, destination: facts.Destination, known: facts.Facts) ->
     taken = {pod.node for pod in destination.backends}
     fitting = [node for node in known.places if (node.name in taken) is (kind is Entry.WITH)]
     if not fitting:
-        raise NoPlace(f"no node {kind.value} a backend")
+        raise NoPlace(NO_NODE_WITHOUT if kind is Entry.WITHOUT else "no node with a backend")
     # Of several nodes with a backend the first backend's own comes first: clients are placed by it.
     return tuple(sorted(fitting, key=lambda node: node.name != destination.backends[0].node))
 

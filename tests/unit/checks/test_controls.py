@@ -11,6 +11,7 @@ import pytest
 from harness.checks import controls, walk
 from harness.core import errors
 from harness.model import cells, matrix, records, words
+from harness.oracle import predictions
 from harness.witness import access_log
 from tests import builders, fake_cluster
 
@@ -80,6 +81,17 @@ def test_positive_that_never_ran_misbehaves_and_says_why() -> None:
 def test_unreachable_holds_with_any_silence(how: words.Silence) -> None:
     """Which silence it must be is the cell's business."""
     assert controls.unreachable([verdict(WITHOUT, builders.silent("t", how))]).held
+
+
+def test_where_every_node_has_a_backend_there_is_nothing_to_control() -> None:
+    """A cluster of one node can't have that control; any other reason for its absence misbehaves."""
+    one = dataclasses.replace(builders.known(), nodes=(builders.NODES[1],))
+    skipped = predictions.plan(words.Phase.IPTABLES, one, builders.rows()).skipped
+    held = controls.unreachable([], skipped)
+    assert held.held
+    assert "not applicable: no node without a backend" in held.text
+    assert not controls.unreachable([]).held
+    assert not controls.unreachable([], [dataclasses.replace(item, detail="no Service") for item in skipped]).held
 
 
 def test_unreachable_misbehaves_when_something_answers() -> None:
