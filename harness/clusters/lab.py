@@ -6,15 +6,13 @@ import contextlib
 import ipaddress
 import os
 import platform
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from harness.clusters import cluster
 from harness.core import process, timeouts
-from harness.lab import lifecycle, plan, state
+from harness.lab import lifecycle, memory, plan, state
 from harness.lab.owner import programs
 from harness.model import facts, words
 from harness.probing import runners
@@ -99,23 +97,6 @@ def missing_from(done: process.Completed) -> dict[str, str]:
 
 
 def memory_mib(owner: int) -> float | None:
-    """The sum of PSS of all processes in the lab, in MiB; None if the owner is gone.
-
-    The owner is process 1 of the lab's PID namespace, so its processes are those of that namespace.
-    """
-    try:
-        namespace = Path(f"/proc/{owner}/ns/pid").stat().st_ino
-    except OSError:
-        return None
-    return round(sum(_pss_kib(entry, namespace) for entry in Path("/proc").glob("[0-9]*")) / 1024, 1)
-
-
-def _pss_kib(entry: Path, namespace: int) -> int:
-    # A process may end while it is looked at.
-    try:
-        if (entry / "ns/pid").stat().st_ino != namespace:
-            return 0
-        found = re.search(r"^Pss:\s+(\d+) kB", (entry / "smaps_rollup").read_text(), re.MULTILINE)
-    except OSError:
-        return 0
-    return int(found[1]) if found else 0
+    """The sum of PSS of all processes in the lab, in MiB; None if the owner is gone."""
+    found = memory.pss_kib(owner)
+    return round(found / 1024, 1) if found else None
