@@ -117,6 +117,15 @@ static __always_inline void forget_ended(const struct packet *p)
 		bpf_map_delete_elem(&sip_conntrack, &origin);
 }
 
+/* Whether the answers to this tuple would be taken for those to another one. */
+static __always_inline int is_taken(const struct tuple *t)
+{
+	struct tuple back = reversed(t);
+	struct flow *reply = bpf_map_lookup_elem(&sip_conntrack, &back);
+
+	return reply && reply->kind == FLOW_REPLY && reply->flags & FLOW_AT_INGRESS;
+}
+
 /* Remember a new flow in both directions; the tuple after translation may get another source port. */
 NOINLINE int remember(struct packet *p, struct tuple *to, __u8 reply_flags, __be32 tunnel)
 {

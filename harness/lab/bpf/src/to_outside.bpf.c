@@ -37,6 +37,7 @@ static __always_inline int reroute(struct __sk_buff *skb, struct packet *p, stru
 	}
 	if (route->flags & ROUTE_HOST) {
 		write_tuple(skb, p, to);
+		skb->mark |= MARK_ADDRESSED;
 		return bpf_redirect_neigh(s->host_ifindex, NULL, 0, 0);
 	}
 	if (!fits_tunnel(skb, p, s))
@@ -81,6 +82,20 @@ static __always_inline int new_forward(struct __sk_buff *skb, struct packet *p, 
 	return reroute(skb, p, &to, route, s);
 }
 
+/* What no service translates has a source port that the stack chose, as for a pod's masquerade, and the stack doesn't
+ * know the ports that flows have here. Where one has this very tuple, the newcomer gets another port and its answer
+ * the stack's back. */
+static __always_inline int beside(struct __sk_buff *skb, struct packet *p)
+{
+	const struct settings *s = settings();
+	const struct route *route = route_to(p->t.dst);
+	struct tuple to = p->t;
+
+	if (!s || !route || remember(p, &to, FLOW_AT_INGRESS, 0))
+		return TC_ACT_SHOT;
+	return reroute(skb, p, &to, route, s);
+}
+
 SEC("tc")
 int sip_to_outside(struct __sk_buff *skb)
 {
@@ -89,7 +104,8 @@ int sip_to_outside(struct __sk_buff *skb)
 	struct backend backend;
 	struct flow *flow;
 
-	if (what == NOT_OURS)
+	/* What was sent on from here passes once more, as it is after translation. */
+	if (what == NOT_OURS || skb->mark & MARK_ADDRESSED)
 		return TC_ACT_OK;
 	flow = flow_of(&p);
 	if (flow)
@@ -102,7 +118,7 @@ int sip_to_outside(struct __sk_buff *skb)
 	/* A node's own port that has no backend is refused by that node's stack. */
 	if (choice == NO_FRONTEND || (choice == NO_BACKEND && route_is(p.t.dst, ROUTE_HOST))) {
 		forget_ended(&p);
-		return TC_ACT_OK;
+		return is_taken(&p.t) ? beside(skb, &p) : TC_ACT_OK;
 	}
 	return new_forward(skb, &p, choice, &backend);
 }
