@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -48,3 +49,14 @@ def test_options_that_can_not_be_are_refused(words: tuple[str, ...], line: str) 
     assert refused.returncode == 2
     assert line in said
     assert len(said.splitlines()) == 1, said
+
+
+def test_a_cluster_that_was_named_and_can_not_be_had_is_no_green_run(tmp_path: Path) -> None:
+    """Without an engine ``--cluster=kind`` ends with one line that says what is missing, and 2; nothing is skipped."""
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/source_ip", "-m", "ebpf"]
+    refused = process.run([*argv, "--cluster=kind"], cwd=ROOT, check=False, env={**os.environ, "PATH": str(tmp_path)})
+    said = refused.text + refused.stderr.decode()
+    assert refused.returncode == 2, said
+    [line] = [line for line in said.splitlines() if "container engine" in line]
+    assert "--cluster kind: container engine: docker: no such program; podman: no such program" in line
+    assert "skipped" not in said

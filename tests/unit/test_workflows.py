@@ -86,6 +86,13 @@ def test_reports_are_kept_whatever_happened(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_cluster_is_named(path: Path) -> None:
+    """A runner has Docker and kind today and may not have them tomorrow; what is measured must not depend on that."""
+    wanted = {"quick": "--cluster=lab", "nightly": "--cluster=kind"}[path.stem]
+    assert all(wanted in command.split() for command in _commands(path))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_only_options_that_exist_are_used(path: Path) -> None:
     """An option that was renamed would be found out at night."""
     known = {*arguments.OURS, *arguments.PYTEST_KINDS, "--cells", *_PYTESTS}
