@@ -30,4 +30,11 @@ def test_the_exit_code_is_pytests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pytest, "main", answer)
     monkeypatch.chdir(".")
     assert command.run(argparse.Namespace(pytest_arguments=["-q"])) == 5
-    assert asked == [["-q"]]
+    assert asked == [["--cluster=lab", "-q"]]
+
+
+@pytest.mark.parametrize("words", [["--cluster", "kind"], ["-q", "--cluster=existing"]])
+def test_a_cluster_that_is_named_is_the_one(words: list[str]) -> None:
+    """Without one it is the lab, also on a machine that could have a kind cluster."""
+    assert command.on_the_lab(words) == words
+    assert command.on_the_lab(["--cluster-name", "x"]) == ["--cluster=lab", "--cluster-name", "x"]
