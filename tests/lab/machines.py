@@ -21,6 +21,9 @@ from typing import Any
 from harness.core import process, waiting
 from harness.lab.topology import kernel
 
+# A folder of every machine with a short name, since a lab's sockets have paths below it; a test mounts a disk of its
+# own there, in a mount namespace of its own.
+OWN_DISK = "/mnt"
 PROJECT = Path(__file__).resolve().parents[2]
 SETTLE_S = 10.0
 """The kernel removes an abandoned network namespace in the background."""

@@ -170,13 +170,13 @@ def _own_mounts() -> None:
 
 
 @pytest.mark.parametrize("size", ["size=4k", "size=1m", *(f"size=8m,nr_inodes={count}" for count in (2, 4, 8, 16))])
-def test_a_full_disk_is_refused(machine: machines.Machine, tmp_path: Path, size: str) -> None:
+def test_a_full_disk_is_refused(machine: machines.Machine, size: str) -> None:
     """A state directory that is full, or fills up half way, is named with the reason, and nothing is left."""
 
     def small_disk() -> None:
         _own_mounts()
-        kernel.mount("tmpfs", str(tmp_path), "tmpfs", 0, size)
+        kernel.mount("tmpfs", machines.OWN_DISK, "tmpfs", 0, size)
 
-    name = machine.lab_name("full")
-    line = refused(machine, "lab", "up", "--name", name, "--state-dir", str(tmp_path / "s"), before_exec=small_disk)
+    name, state_dir = machine.lab_name("full"), f"{machines.OWN_DISK}/s"
+    line = refused(machine, "lab", "up", "--name", name, "--state-dir", state_dir, before_exec=small_disk)
     assert "No space left on device" in line

@@ -154,17 +154,17 @@ def test_up_removes_what_a_killed_owner_left(machine: machines.Machine) -> None:
     machine.assert_as_before(before)
 
 
-def test_a_lost_state_directory_leaves_nothing(machine: machines.Machine, tmp_path: Path) -> None:
+def test_a_lost_state_directory_leaves_nothing(machine: machines.Machine) -> None:
     """A killed lab whose state went with its file system is known by its cgroup, and the next lab removes that."""
 
     def own_disk() -> None:
         kernel.unshare(kernel.CLONE_NEWNS)
         kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-        kernel.mount("tmpfs", str(tmp_path), "tmpfs", 0, "size=16m")
+        kernel.mount("tmpfs", machines.OWN_DISK, "tmpfs", 0, "size=16m")
 
     before = machine.snapshot()
-    name = ("--name", machine.lab_name("lost"), "--state-dir", str(tmp_path / "s"))
-    shell = f"{shlex.join(machines.sourceip('lab', 'up', *name, *SMALL))} && cat {tmp_path}/s/*/lab.json"
+    name = ("--name", machine.lab_name("lost"), "--state-dir", f"{machines.OWN_DISK}/s")
+    shell = f"{shlex.join(machines.sourceip('lab', 'up', *name, *SMALL))} && cat {machines.OWN_DISK}/s/*/lab.json"
     code, said = machine.run("sh", "-c", shell, before_exec=own_disk)
     assert code == 0, said
     machine.kill(json.loads(said[said.index("\n{") :])["owner"]["pid"])
