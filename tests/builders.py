@@ -11,6 +11,7 @@ from harness.model.matrix import Dialled, Entry, Place, Row, Standing
 from harness.oracle import predictions
 
 CLIENT = ip_address("172.18.0.5")
+WHO = facts.Client(kind=words.ClientKind.EXTERNAL, address=CLIENT)
 NODES = (
     facts.Node(name="kind-control-plane", address=ip_address("172.18.0.2"), tunnel=ip_address("10.244.82.0")),
     facts.Node(name="kind-worker", address=ip_address("172.18.0.3"), tunnel=ip_address("10.244.162.128")),

@@ -5,6 +5,9 @@ way from the client to the log's parser can show a client. *Unreachable*: under 
 backend nothing answers, so an answer is not something that comes whatever is dialled. *Negative*: summary's access log
 shows customer's pod and nobody else, so the log is not one that shows the client whatever happens.
 
+Where there is no client outside the cluster, a pod takes its place, and the Service's own address that of the NodePort:
+a pod on another node is seen as itself, and internal policy Local keeps it from being answered.
+
 The controls look at samples and logs and not at verdicts: they must not lean on the judge that they vouch for.
 """
 
@@ -24,6 +27,9 @@ CUSTOMER, SUMMARY = "yaobank-customer", "yaobank-summary"
 POSITIVE = matrix.row("external/with/NodePort-Local/HTTP/pod")
 UNREACHABLE = matrix.row("external/without/NodePort-Local/HTTP/pod")
 ROWS = (POSITIVE, UNREACHABLE)
+POSITIVE_INSIDE = matrix.row("pod@other/-/ClusterIP-Cluster/HTTP/pod")
+UNREACHABLE_INSIDE = matrix.row("pod@other/-/ClusterIP-Local/HTTP/pod")
+ROWS_INSIDE = (POSITIVE_INSIDE, UNREACHABLE_INSIDE)
 
 # As for customer's log: what takes time is a line's way into the log.
 _LOG_S = 5.0
@@ -46,9 +52,9 @@ class Grown:
     broken: tuple[str, ...] = ()
 
 
-def with_controls(rows: Iterable[matrix.Row]) -> tuple[matrix.Row, ...]:
+def with_controls(rows: Iterable[matrix.Row], *, outside: bool = True) -> tuple[matrix.Row, ...]:
     """These rows and those of the controls that are not among them. Pure."""
-    return tuple(dict.fromkeys((*rows, *ROWS)))
+    return tuple(dict.fromkeys((*rows, *(ROWS if outside else ROWS_INSIDE))))
 
 
 def check(
@@ -72,7 +78,8 @@ def check(
         ProbeError: A probe failed.
     """
     before = read(place.api)
-    wanted = with_controls(rows)
+    outside = known.client is not None
+    wanted = with_controls(rows, outside=outside)
     checked = source_ip.check(
         place, phase, known, samples=samples, rows=wanted, tell=tell, clock=clock, datagrams_at=datagrams_at
     )
@@ -80,9 +87,9 @@ def check(
     asked = answered_by_customer(checked.verdicts)
     grown = _await(place.api, before, asked)
     held = (
-        positive(checked.verdicts, checked.skipped),
+        positive(checked.verdicts, checked.skipped, outside=outside),
         negative(grown, customers(known), asked),
-        unreachable(checked.verdicts, checked.skipped),
+        unreachable(checked.verdicts, checked.skipped, outside=outside),
     )
     return checked, held
 
@@ -148,26 +155,32 @@ def customers(known: facts.Facts) -> frozenset[facts.Address]:
     return frozenset(pod.address for pod in backends)
 
 
-def positive(verdicts: Iterable[cells.Verdict], skipped: Iterable[cells.Skipped] = ()) -> records.Control:
-    """The client's own address is seen through the backend's node. Pure."""
-    found = [verdict for verdict in verdicts if verdict.cell.row == POSITIVE]
+def positive(
+    verdicts: Iterable[cells.Verdict], skipped: Iterable[cells.Skipped] = (), *, outside: bool = True
+) -> records.Control:
+    """The client's own address is seen where nothing may change it. Pure."""
+    row = POSITIVE if outside else POSITIVE_INSIDE
+    found = [verdict for verdict in verdicts if verdict.cell.row == row]
     seen = Counter(_sight(sample, verdict.cell) for verdict in found for sample in verdict.samples)
-    wanted = "the client's own address through the backend's node under policy Local"
-    return _control("positive", wanted, seen, {"the client"}, _missing(POSITIVE, skipped))
+    way = "through the backend's node under policy Local" if outside else "by the Service's own address"
+    return _control("positive", f"the client's own address {way}", seen, {"the client"}, _missing(row, skipped))
 
 
-def unreachable(verdicts: Iterable[cells.Verdict], skipped: Iterable[cells.Skipped] = ()) -> records.Control:
+def unreachable(
+    verdicts: Iterable[cells.Verdict], skipped: Iterable[cells.Skipped] = (), *, outside: bool = True
+) -> records.Control:
     """Nothing answers through a node without a backend; which silence it is, is the cell's business. Pure.
 
     In a cluster of which every node has a backend there is no such node, so there is nothing to control.
     """
-    reason = next((item.detail for item in skipped if item.row == UNREACHABLE), "")
+    row = UNREACHABLE if outside else UNREACHABLE_INSIDE
+    reason = next((item.detail for item in skipped if item.row == row), "")
     if reason == laying.NO_NODE_WITHOUT:
         return records.Control(name="unreachable", held=True, text=f"not applicable: {reason}")
-    found = [verdict for verdict in verdicts if verdict.cell.row == UNREACHABLE]
+    found = [verdict for verdict in verdicts if verdict.cell.row == row]
     seen = Counter(_silence(sample.reply) for verdict in found for sample in verdict.samples)
-    wanted = "no answer through a node without a backend under policy Local"
-    return _control("unreachable", wanted, seen, {how.value for how in words.Silence}, _missing(UNREACHABLE, skipped))
+    wanted = f"no answer {'through' if outside else 'from'} a node without a backend under policy Local"
+    return _control("unreachable", wanted, seen, {how.value for how in words.Silence}, _missing(row, skipped))
 
 
 def negative(grown: Grown, pods: Collection[facts.Address], asked: int) -> records.Control:

@@ -79,13 +79,14 @@ class Settled:
     trouble: str = ""
 
 
-def awaited(rows: Sequence[matrix.Row]) -> tuple[matrix.Row, ...]:
+def awaited(rows: Sequence[matrix.Row], *, outside: bool = True) -> tuple[matrix.Row, ...]:
     """The rows of which every look takes one sample, where these rows are to be sampled afterwards. Pure.
 
     A node translates TCP and UDP by rules of their own, and what its pods and its own processes dial by yet others;
-    they need not come into force at one moment.
+    they need not come into force at one moment. ``outside`` is whether there is a client outside the cluster.
     """
-    return (*matrix.ANSWERING, *(row for row in SENTINELS if row in rows))
+    first = matrix.ANSWERING if outside else matrix.ANSWERING_INSIDE
+    return (*first, *(row for row in SENTINELS if row in rows))
 
 
 def settle(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,31 +20,36 @@ class Scene:
 
     Attributes:
         api: The cluster's API.
-        probe: A running agent at the external client's place.
-        who: That client, with the address that its sockets have.
+        probe: A running agent at the external client's place; None if there is no such client.
+        who: That client, with the address that its sockets have; None likewise.
         witnesses: Who watches while samples are taken.
         clients: Agents at other places, by client.
         wanted: The Services that are dialled.
         gateway: The address of the machine that hosts the nodes, if it is known.
         patience: How long things may take on this cluster.
+        sampled: The names of the nodes that take part; empty for all.
+        pairs: Which client's node dials which node, by names; empty for the first that fits.
     """
 
     api: client.Client
-    probe: probing.Dialler
-    who: facts.Client
+    probe: probing.Dialler | None
+    who: facts.Client | None
     witnesses: tuple[witnesses.Witness, ...]
     clients: places.Clients
     wanted: tuple[inventory.Wanted, ...] = inventory.CUSTOMER
     gateway: facts.Address | None = None
     patience: timeouts.Timeouts = timeouts.DEFAULT
+    sampled: tuple[str, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
 
     def at(self, client: facts.Client) -> probing.Dialler:
         """The agent at a client's place; raises ProbeError if none can be started there."""
-        return self.probe if client == self.who else self.clients.at(client)
+        return self.probe if self.probe is not None and client == self.who else self.clients.at(client)
 
     def facts(self) -> facts.Facts:
         """The cluster as it is now; raises ApiError and ParseError."""
-        return inventory.read(self.api, who=self.who, gateway=self.gateway, wanted=self.wanted)
+        found = inventory.read(self.api, who=self.who, gateway=self.gateway, wanted=self.wanted)
+        return dataclasses.replace(found, sampled=self.sampled, pairs=self.pairs)
 
 
 def wanted_for(rows: Sequence[matrix.Row]) -> tuple[inventory.Wanted, ...]:
@@ -71,7 +77,7 @@ def deploy(api: client.Client, rows: Sequence[matrix.Row], *, timeout_s: float) 
     """
     objects = manifests.load(manifests.YAOBANK)
     if needs_echo(rows):
-        host_name = placing.backend_node(api.items("/api/v1/nodes"))
+        host_name = placing.backend_node(api.items(inventory.NODES))
         objects += placing.placed(manifests.load(manifests.ECHO), host_name)
     manifests.apply(api, objects)
     manifests.wait_for_workloads(api, objects, timeout_s=timeout_s)

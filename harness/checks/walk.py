@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.checks import controls, convergence, proving, sampling, scene
-from harness.core import waiting
+from harness.core import errors, waiting
 from harness.dataplane import calico, proof
 from harness.kube import inventory
 from harness.model import cells, matrix, records, words
@@ -37,6 +37,7 @@ class Walk:
         observe: convergence.Observe = proof.observe,
         examine: proving.Examine | None = None,
         told: calico.Way | None = None,
+        confined: bool = False,
         after: Callable[[records.PhaseRecord], object] = lambda _record: None,
         clock: waiting.Clock = waiting.REAL,
     ) -> None:
@@ -51,6 +52,7 @@ class Walk:
             observe: Asks every node what is in force on it, again and again while a switch is awaited.
             examine: Collects all evidence of it, once a phase; None leaves it at what was awaited.
             told: The way to eBPF mode that the user wants; None chooses one that the cluster has.
+            confined: Whether nothing may be switched; then the walk is the phase in force and no other.
             after: Is called with every phase that has been judged, before anything else is switched.
             clock: Time.
         """
@@ -62,16 +64,24 @@ class Walk:
         self._observe = observe
         self._proving = proving.Proving(place, examine) if examine is not None else None
         self._told = told
+        self._confined = confined
         self._after = after
         self._clock = clock
         self._done: dict[words.Phase, records.PhaseRecord] = {}
         self._found: words.Dataplane | None = None
+        self._switched = False
+        self._settled: words.Dataplane | None = None
         self._forgotten_at = 0.0
 
     @property
     def done(self) -> tuple[records.PhaseRecord, ...]:
         """The phases so far, in their order."""
         return tuple(self._done.values())
+
+    @property
+    def phases(self) -> tuple[words.Phase, ...]:
+        """What the walk consists of."""
+        return self._phases
 
     @property
     def rows(self) -> tuple[matrix.Row, ...]:
@@ -97,10 +107,7 @@ class Walk:
     def _run(self, phase: words.Phase) -> records.PhaseRecord:
         started = self._clock.now()
         switched = self._ask_for(phase.dataplane)
-        awaited = convergence.awaited(self._rows)
-        settled = convergence.settle(
-            self._place, phase, rows=awaited, observe=self._observe, tell=self._tell, clock=self._clock
-        )
+        settled = self._settle(phase)
         known = self._place.facts()
         self._tell(f"{phase.value}: {settled.trouble or proof.text(settled.found)}; {self._samples} samples a cell")
         if self._proving is not None:
@@ -135,18 +142,43 @@ class Walk:
             controls=held,
         )
 
+    def _settle(self, phase: words.Phase) -> convergence.Settled:
+        awaited = convergence.awaited(self._rows, outside=self._place.who is not None)
+        found = convergence.settle(
+            self._place, phase, rows=awaited, observe=self._observe, tell=self._tell, clock=self._clock
+        )
+        self._settled = None if found.trouble else phase.dataplane
+        return found
+
     def restore(self) -> None:
-        """Ask for the dataplane that the cluster was found with, if a phase has changed it; raises ApiError."""
-        if self._found is not None and declared(self._place.api.get(inventory.INSTALLATION)) != self._found.value:
+        """Put back the dataplane that the cluster was found with, if a phase has changed it, and wait for the proof.
+
+        Raises:
+            ApiError: The API refused.
+            CleanupError: It did not come back into force.
+        """
+        if not self._switched or self._found is None or self._settled is self._found:
+            return
+        if declared(self._place.api.get(inventory.INSTALLATION)) != self._found.value:
             self._tell(f"switching back to {self._found.value}")
             self._switch(self._found)
+        back = words.Phase.EBPF if self._found is words.Dataplane.BPF else words.Phase.REVERTED
+        settled = self._settle(back)
+        if settled.trouble:
+            raise errors.CleanupError([("the cluster's dataplane", errors.HarnessError(settled.trouble))])
+        self._tell(f"back to what was found: {proof.text(settled.found)}")
 
     def _ask_for(self, dataplane: words.Dataplane) -> bool:
         current = declared(self._place.api.get(inventory.INSTALLATION))
+        if self._confined:
+            if current != dataplane.value:
+                self._tell(f"the Installation declares {current}; {dataplane.value} is in force, and is what is judged")
+            return False
         if self._found is None:
             self._found = words.Dataplane(current)
         if current == dataplane.value:
             return False
+        self._switched, self._settled = True, None
         self._tell(f"switching to {dataplane.value}")
         self._switch(dataplane)
         return True

@@ -30,12 +30,15 @@ class Cluster:
         kubeconfig: How to reach its API.
         context: The kubeconfig's context; None takes its current one.
         shape: How our workloads look on it.
-        runner: Where the external client is.
-        who: That client and the address of its sockets.
+        runner: Where the external client is; None if there is none.
+        who: That client and the address of its sockets; None likewise.
         gateway: The address of the machine that hosts the nodes, if it is known.
         gateway_runner: Where that machine is; None if there is no way to it.
         missing: What it cannot do, by capability (``ebpf``), with the reason; a check that needs it is skipped.
         patience: How long things may take on it.
+        confined: Whether nothing but the run's own namespaces may be changed, so that no dataplane is switched.
+        sampled: The names of the nodes that take part; empty for all.
+        pairs: Which client's node dials which node, by names; empty for the first that fits.
         disposable: Whether it goes away after the run, so that nothing has to be put back.
         up_s: Seconds that it took to come up; None if it was there already.
         memory_mib: Measures the sum of its processes' PSS in MiB; None where that can't be measured.
@@ -44,14 +47,17 @@ class Cluster:
     provider: str
     description: str
     kubeconfig: Path
-    runner: runners.Runner
-    who: facts.Client
+    runner: runners.Runner | None
+    who: facts.Client | None
     context: str | None = None
     shape: shaping.Shape = shaping.AS_WRITTEN
     gateway: facts.Address | None = None
     gateway_runner: runners.Runner | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
     patience: timeouts.Timeouts = timeouts.DEFAULT
+    confined: bool = False
+    sampled: tuple[str, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
     disposable: bool = False
     up_s: float | None = None
     memory_mib: Callable[[], float | None] = _not_measured
@@ -65,9 +71,9 @@ def staged(cluster: Cluster, rows: Sequence[matrix.Row] = matrix.WALKTHROUGH) ->
         UsageError: The kubeconfig can't be used.
         ProbeError: The probe did not start at the client's place.
     """
-    api = client.connect(cluster.kubeconfig, cluster.context, cluster.shape)
+    api = client.connect(cluster.kubeconfig, cluster.context, cluster.shape, confined=cluster.confined)
     opener = opening.Opener(api=api, gateway=cluster.gateway_runner)
-    with contextlib.closing(api), probing.running(cluster.runner) as probe, clients.Clients(opener) as others:
+    with contextlib.closing(api), _probe(cluster.runner) as probe, clients.Clients(opener) as others:
         yield scene.Scene(
             api=api,
             probe=probe,
@@ -77,4 +83,10 @@ def staged(cluster: Cluster, rows: Sequence[matrix.Row] = matrix.WALKTHROUGH) ->
             wanted=scene.wanted_for(rows),
             gateway=cluster.gateway,
             patience=cluster.patience,
+            sampled=cluster.sampled,
+            pairs=cluster.pairs,
         )
+
+
+def _probe(runner: runners.Runner | None) -> contextlib.AbstractContextManager[probing.Dialler | None]:
+    return probing.running(runner) if runner is not None else contextlib.nullcontext()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import signal
 import time
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import NoReturn
 
-from harness.checks import sampling, scene, walk
+from harness.checks import in_force, sampling, scene, walk
 from harness.checks.environment import look
 from harness.clusters import cluster, selection
 from harness.dataplane import evidence
@@ -47,8 +48,16 @@ class Run:
 
     @property
     def phases(self) -> tuple[words.Phase, ...]:
-        """The phases that this cluster can have."""
-        return tuple(words.Phase) if "ebpf" not in self.cluster.missing else (words.Phase.IPTABLES,)
+        """The phases that this run can have."""
+        found = self.walk.phases
+        return found if "ebpf" not in self.cluster.missing else tuple(p for p in found if p is words.Phase.IPTABLES)
+
+    def lacks(self, phase: words.Phase) -> str:
+        """Why this run can't have a phase; empty if it can."""
+        if phase in self.phases:
+            return ""
+        name = "ebpf" if phase is words.Phase.EBPF else "iptables"
+        return self.cluster.missing.get(name) or "; ".join(self.cluster.missing.values())
 
     @property
     def blocked(self) -> tuple[str, ...]:
@@ -138,11 +147,13 @@ def started(options: selection.Options, *, say: Say) -> Iterator[Run]:
     if options.report_dir is not None:
         files.prepare(options.report_dir)
     now = _now()
-    with selection.opened(options, say=say) as found, cluster.staged(found, options.rows) as place:
+    with selection.opened(options, say=say) as opened, cluster.staged(opened, options.rows) as place:
+        found = opened
         timings = {f"{found.provider} up": found.up_s} if found.up_s is not None else {}
         began = time.monotonic()
         scene.deploy(place.api, options.rows, timeout_s=found.patience.rollout_s)
         timings["yaobank ready"] = round(time.monotonic() - began, 3)
+        found, phases = _possible(found, place)
         seen = look.look(place, tell=say)
         steps = walk.Walk(
             place,
@@ -151,6 +162,8 @@ def started(options: selection.Options, *, say: Say) -> Iterator[Run]:
             tell=say,
             examine=evidence.collect,
             told=options.way,
+            phases=phases,
+            confined=found.confined,
             after=_collecting(place, options, say),
         )
         with _watched(found, place, say), _restored(found, steps):
@@ -163,6 +176,16 @@ def started(options: selection.Options, *, say: Say) -> Iterator[Run]:
                 timings_s=timings,
                 environment=seen,
             )
+
+
+def _possible(found: cluster.Cluster, place: scene.Scene) -> tuple[cluster.Cluster, tuple[words.Phase, ...]]:
+    """The phases that a run on this cluster can have, and the cluster with why it can't have the others."""
+    if not found.confined:
+        return found, tuple(words.Phase) if "ebpf" not in found.missing else (words.Phase.IPTABLES,)
+    phase = in_force.phase(place)
+    other = "iptables" if phase is words.Phase.EBPF else "ebpf"
+    why = f"{phase.dataplane.value} is in force, and only --allow-switch changes that"
+    return dataclasses.replace(found, missing={**found.missing, other: why}), (phase,)
 
 
 def _collecting(place: scene.Scene, options: selection.Options, say: Say) -> Callable[[records.PhaseRecord], None]:

@@ -83,7 +83,7 @@ def collect(
     only: Container[str] = QUESTIONS,
     probes: Mapping[str, Probe] | None = None,
 ) -> tuple[Evidence, ...]:
-    """Ask every node everything, side by side; what can't be asked says so in the node's own entry.
+    """Ask every node that takes part everything, side by side; what can't be asked says so in the node's own entry.
 
     Args:
         api: The cluster's API.
@@ -102,7 +102,7 @@ def collect(
             _Questions(api=api, node=node, pod=pods[node.name], probe=(probes or {}).get(node.name)).ask(pool, only)
             if node.name in pods
             else None
-            for node in known.nodes
+            for node in known.asked
         ]
         return tuple(
             read(
@@ -114,7 +114,7 @@ def collect(
             )
             if answers is not None
             else Evidence(node=node.name, asked=ports, trouble=proof.NO_POD)
-            for node, answers in zip(known.nodes, asked, strict=True)
+            for node, answers in zip(known.asked, asked, strict=True)
         )
 
 

@@ -64,11 +64,11 @@ class InForce:
 
 
 def observe(api: client.Client, known: facts.Facts) -> tuple[InForce, ...]:
-    """Ask every node, side by side; a node that can't be asked says so in its own entry."""
+    """Ask every node that takes part, side by side; a node that can't be asked says so in its own entry."""
     ports = asked_ports(known)
     pods = agents.by_node(api)
-    with concurrent.futures.ThreadPoolExecutor(min(len(known.nodes), 8) or 1) as pool:
-        return tuple(pool.map(lambda node: _ask(api, node, pods, ports), known.nodes))
+    with concurrent.futures.ThreadPoolExecutor(min(len(known.asked), 8) or 1) as pool:
+        return tuple(pool.map(lambda node: _ask(api, node, pods, ports), known.asked))
 
 
 def asked_ports(known: facts.Facts) -> frozenset[int]:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from harness.core import errors, timeouts
 from harness.kube import shaping
@@ -26,6 +26,8 @@ MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 MANAGER = "sourceip"
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+"""Where a user asks what the user may do; asking changes nothing."""
 
 
 class Client:
@@ -33,9 +35,11 @@ class Client:
 
     Attributes:
         shape: How our workloads look on this cluster, and what their namespaces are called.
+        confined: Whether nothing outside these namespaces may be changed, whatever the user's rights allow.
     """
 
     shape = shaping.AS_WRITTEN
+    confined = False
 
     def __init__(
         self,
@@ -43,9 +47,11 @@ class Client:
         *,
         timeout_s: float = timeouts.DEFAULT.api_s,
         shape: shaping.Shape = shaping.AS_WRITTEN,
+        confined: bool = False,
     ) -> None:
         """Use a ``kubernetes.client.ApiClient``; ``timeout_s`` bounds one request."""
         self.shape = shape
+        self.confined = confined
         self._configuration = api_client.configuration
         self._pool = api_client.rest_client.pool_manager
         self._timeout_s = timeout_s
@@ -91,6 +97,10 @@ class Client:
     def patch(self, path: str, body: Mapping[str, Any], kind: str = MERGE) -> Object:
         """Change an object by a patch of that media type; raises ApiError."""
         return self._json("PATCH", path, {"fieldManager": MANAGER}, body=body, content_type=kind)
+
+    def create(self, path: str, body: Mapping[str, Any]) -> Object:
+        """Post an object to a collection and get the answer, as of a review; raises ApiError."""
+        return self._json("POST", path, {"fieldManager": MANAGER}, body=body, content_type="application/json")
 
     def delete(self, path: str) -> None:
         """Delete an object; one that is already gone is no failure. Raises ApiError."""
@@ -166,6 +176,8 @@ class Client:
     ) -> bytes:
         import urllib3
 
+        if self.confined and not may_confined(method, path, self.shape.namespaces()):
+            raise errors.ApiError(0, "Confined", f"{method} {path}: this run may change nothing but its own namespaces")
         headers = {"Accept": "application/json, */*", **self.authorization()}
         if content_type:
             headers["Content-Type"] = content_type
@@ -186,8 +198,24 @@ class Client:
         return bytes(answer.data)
 
 
-def connect(kubeconfig: Path, context: str | None = None, shape: shaping.Shape = shaping.AS_WRITTEN) -> Client:
+def may_confined(method: str, path: str, own: Sequence[str]) -> bool:
+    """Whether a request reads, asks for a review, or changes one of these namespaces or something in it. Pure."""
+    if method == "GET" or path == REVIEWS:
+        return True
+    _, found, rest = path.partition("/namespaces/")
+    return bool(found) and unquote(rest.partition("/")[0]) in own
+
+
+def connect(
+    kubeconfig: Path,
+    context: str | None = None,
+    shape: shaping.Shape = shaping.AS_WRITTEN,
+    *,
+    confined: bool = False,
+) -> Client:
     """A client for a kubeconfig's cluster, on which our workloads have that shape.
+
+    ``confined`` lets it change nothing but the namespaces of that shape.
 
     Raises:
         UsageError: There is no such file or context, or it can't be read.
@@ -201,7 +229,7 @@ def connect(kubeconfig: Path, context: str | None = None, shape: shaping.Shape =
         api_client = load(config_file=str(kubeconfig), context=context, persist_config=False)
     except (kubernetes.config.ConfigException, OSError, yaml.YAMLError) as error:
         raise errors.UsageError(f"{kubeconfig}: {error}") from error
-    return Client(api_client, shape=shape)
+    return Client(api_client, shape=shape, confined=confined)
 
 
 def failure(code: int, data: bytes) -> errors.ApiError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,13 @@ from harness.kube import client, conditions, placing
 from harness.model import facts, words
 
 _TUNNELS = ("projectcalico.org/IPv4VXLANTunnelAddr", "projectcalico.org/IPv4IPIPTunnelAddr")
+NODES, PODS = "/api/v1/nodes", "/api/v1/pods"
 INSTALLATION = "/apis/operator.tigera.io/v1/installations/default"
 
 
+_ADDRESS = "projectcalico.org/IPv4Address"
+_ZONE, _VPP_NODE = "topology.kubernetes.io/zone", ("k8s-app", "calico-vpp-node")
+_WINDOWS = "windows"
 FELIX = "/apis/crd.projectcalico.org/v1/felixconfigurations/default"
 
 
@@ -54,7 +59,11 @@ class _Listed:
 
 
 def read(
-    api: client.Client, *, who: facts.Client, gateway: facts.Address | None = None, wanted: Sequence[Wanted] = CUSTOMER
+    api: client.Client,
+    *,
+    who: facts.Client | None,
+    gateway: facts.Address | None = None,
+    wanted: Sequence[Wanted] = CUSTOMER,
 ) -> facts.Facts:
     """All facts of this moment; each collection is read once, however many Services are wanted.
 
@@ -62,16 +71,17 @@ def read(
         ApiError: The API refused, or a wanted Service is not there (reason ``NotFound``).
         ParseError: An object lacks what it must have, such as a node without an InternalIP.
     """
-    items = [item for item in api.items("/api/v1/pods") if _has_address(item)]
+    items = [item for item in api.items(PODS) if _has_address(item)]
+    installation = api.get(INSTALLATION)
     listed = _listed(api, items)
     destinations = tuple(_destination(listed, item, api.shape.namespace(item.namespace)) for item in wanted)
     backends = {pod for destination in destinations for pod in destination.backends}
     balancing = (api.find(FELIX) or {}).get("spec") or {}
     return facts.Facts(
-        nodes=tuple(node_from(item) for item in api.items("/api/v1/nodes")),
+        nodes=nodes_from(api.items(NODES), items, installation),
         destinations=destinations,
         client=who,
-        overlay=overlay_from(api.get(INSTALLATION)),
+        overlay=overlay_from(installation),
         other_pods=tuple(pod for pod in map(pod_from, items) if pod not in backends),
         clients=tuple(pod_from(item) for item in items if is_client(api, item)),
         gateway=gateway,
@@ -105,8 +115,24 @@ def _key(item: client.Object) -> tuple[str, str]:
     return item["metadata"]["namespace"], item["metadata"]["name"]
 
 
+def nodes_from(
+    items: Sequence[client.Object], pods: Sequence[client.Object], installation: client.Object
+) -> tuple[facts.Node, ...]:
+    """All nodes, in the order of the API, with VPP where its own agent runs; raises ParseError."""
+    network = (installation.get("spec") or {}).get("calicoNetwork") or {}
+    label, agent = _VPP_NODE
+    by_vpp = {pod["spec"].get("nodeName") for pod in pods if (pod["metadata"].get("labels") or {}).get(label) == agent}
+    everywhere = network.get("linuxDataplane") == words.Dataplane.VPP.value
+
+    def of_vpp(node: facts.Node) -> facts.Node:
+        is_vpp = node.dataplane is None and (everywhere or node.name in by_vpp)
+        return dataclasses.replace(node, dataplane=words.Dataplane.VPP) if is_vpp else node
+
+    return tuple(of_vpp(node_from(item)) for item in items)
+
+
 def node_from(item: client.Object) -> facts.Node:
-    """A node, with its InternalIP and its tunnel's address; raises ParseError."""
+    """A node, with its InternalIP, its tunnel's address and where it is; raises ParseError."""
     meta = item["metadata"]
     for entry in item.get("status", {}).get("addresses") or ():
         if entry["type"] == "InternalIP" and "." in entry["address"]:
@@ -116,8 +142,20 @@ def node_from(item: client.Object) -> facts.Node:
                 name=meta["name"],
                 address=_address(entry["address"]),
                 tunnel=_address(tunnel) if tunnel else None,
+                **_whereabouts(meta.get("labels") or {}, annotations),
             )
     raise errors.ParseError(f"node {meta['name']} has no IPv4 InternalIP")
+
+
+def _whereabouts(labels: client.Object, annotations: client.Object) -> dict[str, Any]:
+    system = str(labels.get(placing.OS) or "linux")
+    address = annotations.get(_ADDRESS)
+    try:
+        network = str(ipaddress.ip_interface(address).network) if address else ""
+    except ValueError as error:
+        raise errors.ParseError(f"annotation {_ADDRESS}: {address!r} is no address") from error
+    hns = {"dataplane": words.Dataplane.HNS} if system == _WINDOWS else {}
+    return {"zone": str(labels.get(_ZONE) or ""), "network": network, "os": system, **hns}
 
 
 def pod_from(item: client.Object) -> facts.Pod:

@@ -13,20 +13,26 @@ from harness.core import errors
 from harness.kube import client, conditions
 
 HOSTNAME = "kubernetes.io/hostname"
+OS = "kubernetes.io/os"
 PART_OF, ROLE = "app.kubernetes.io/part-of", "role"
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 
 
 def backend_node(nodes: Sequence[client.Object]) -> str:
-    """The host name label of the node for the backends: the first ready worker by name, else the first ready node.
+    """The host name label of ``backend``; raises ParseError."""
+    return _host_name(backend(nodes))
+
+
+def backend(nodes: Sequence[client.Object]) -> client.Object:
+    """The node for the backends: the first ready Linux worker by name, else the first ready node.
 
     Raises:
         ParseError: No node is ready and takes pods.
     """
-    able = sorted((item for item in nodes if _takes_pods(item)), key=_is_no_worker)
+    able = sorted((item for item in nodes if _fit(item)), key=_is_no_worker)
     if not able:
         raise errors.ParseError("no node is ready and takes pods, so there is none for the echo servers")
-    return _host_name(able[0])
+    return able[0]
 
 
 def placed(objects: Sequence[client.Object], host_name: str) -> tuple[client.Object, ...]:
@@ -34,8 +40,14 @@ def placed(objects: Sequence[client.Object], host_name: str) -> tuple[client.Obj
     return tuple(_bound(item, host_name) if _is_backend(item) else item for item in objects)
 
 
-def _takes_pods(item: client.Object) -> bool:
+def takes_pods(item: client.Object) -> bool:
+    """Whether a node is ready and takes pods, so that nobody waits for one there in vain."""
     return conditions.node_is_ready(item) and not item.get("spec", {}).get("unschedulable")
+
+
+def _fit(item: client.Object) -> bool:
+    # Our image is a Linux image; a node without the label is older than it.
+    return takes_pods(item) and _labels(item).get(OS, "linux") == "linux"
 
 
 def _is_no_worker(item: client.Object) -> tuple[bool, str]:

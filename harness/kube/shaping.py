@@ -18,6 +18,8 @@ OURS = ("yaobank-customer", "yaobank-summary", "yaobank-database", "echo", "sour
 _IMAGES = "sourceip/"
 _APPLICATIONS = ("customer", "summary", "database")
 _MARK = "app.kubernetes.io/managed-by"
+MARKED = f"{_MARK}=sourceip"
+"""The label selector of the namespaces that runs have made on somebody else's cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +30,13 @@ class Shape:
         prefix: What comes before the name of each namespace of ours; empty leaves names and NodePorts as they are.
         image: The one image that takes the place of all of ours; empty leaves them.
         nodes: The names of the nodes that pods may run on; empty for all.
+        backend: The name of the node that Deployments run on; empty for any of these.
     """
 
     prefix: str = ""
     image: str = ""
     nodes: tuple[str, ...] = ()
+    backend: str = ""
 
     def namespace(self, name: str) -> str:
         """What a namespace of the manifests is called on this cluster; others keep their name."""
@@ -53,7 +57,10 @@ class Shape:
         template = found.get("spec", {}).get("template")
         if not template:
             return found
-        return {**found, "spec": {**found["spec"], "template": {**template, "spec": self._pod(template["spec"])}}}
+        return {
+            **found,
+            "spec": {**found["spec"], "template": {**template, "spec": self._pod(template["spec"], self._nodes(item))}},
+        }
 
     def _named(self, item: Object) -> Object:
         meta = item["metadata"]
@@ -65,10 +72,13 @@ class Shape:
             return item
         return {**item, "metadata": {**meta, "namespace": self.namespace(meta["namespace"])}}
 
-    def _pod(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+    def _nodes(self, item: Object) -> tuple[str, ...]:
+        return (self.backend,) if self.backend and item["kind"] == "Deployment" else self.nodes
+
+    def _pod(self, spec: Mapping[str, Any], nodes: Sequence[str]) -> dict[str, Any]:
         containers = [self._container(each) for each in spec["containers"]]
         placed = {**spec, "containers": containers}
-        return {**placed, "affinity": _on(self.nodes)} if self.nodes and "nodeSelector" not in spec else placed
+        return {**placed, "affinity": _on(nodes)} if nodes and "nodeSelector" not in spec else placed
 
     def _container(self, container: Mapping[str, Any]) -> dict[str, Any]:
         found = dict(container)

@@ -100,7 +100,7 @@ class Facts:
     Attributes:
         nodes: All nodes, in the order of the API.
         destinations: What is dialled.
-        client: Who dials.
+        client: Who dials from outside the cluster; None if nobody does.
         overlay: ``encapsulation`` of the pods' IP pool, in the operator's words (``VXLAN``, ``None``, ...).
         other_pods: Every other pod with an address of its own, so that its address can be named.
         clients: The pods that the harness may run a probe in; without any, every other pod counts as one.
@@ -118,7 +118,7 @@ class Facts:
 
     nodes: tuple[Node, ...]
     destinations: tuple[Destination, ...]
-    client: Client
+    client: Client | None
     overlay: str
     other_pods: tuple[Pod, ...] = ()
     clients: tuple[Pod, ...] = ()
@@ -128,6 +128,11 @@ class Facts:
     host_nat: bool = True
     sampled: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def asked(self) -> tuple[Node, ...]:
+        """The nodes that take part and whose dataplane can be proven: those of another one have no agent to ask."""
+        return tuple(node for node in self.places if node.dataplane is None)
 
     @property
     def places(self) -> tuple[Node, ...]:

@@ -19,6 +19,10 @@ class NoPlace(LookupError):
     """The cluster has nobody or nothing for a cell; the message says what is missing."""
 
 
+class NoClient(NoPlace):
+    """There is no client outside the cluster, which is nothing that the cluster lacks."""
+
+
 def lay(row: matrix.Row, known: facts.Facts) -> paths.Path:
     """The path of that cell in that cluster: the first Service, node and client that fit.
 
@@ -97,6 +101,8 @@ def _client(row: matrix.Row, entry: facts.Node | None, backend: facts.Pod, known
             raise NoPlace("the gateway's address is not known")
         return facts.Client(kind=standing.client, address=known.gateway)
     if standing.client is words.ClientKind.EXTERNAL:
+        if known.client is None:
+            raise NoClient("there is no client outside the cluster; --client-cmd names one")
         return known.client
     if standing.place is Place.ITSELF:
         return _pod_client(backend)

@@ -134,6 +134,18 @@ WALKTHROUGH = tuple(
 # Of these, the ones that are answered in every phase, so that waiting for a switch does not wait for time limits.
 ANSWERING = tuple(row for row in WALKTHROUGH if row.dialled.policy is words.Policy.CLUSTER)
 
+# The same from inside, where there is no client elsewhere: what reaches the backend from another node's pod.
+ANSWERING_INSIDE = tuple(
+    row
+    for row in ROWS
+    if row.standing.client is words.ClientKind.POD
+    and row.standing.place is Place.OTHER
+    and row.dialled.target is not words.Target.POD_ADDRESS
+    and row.dialled.policy is words.Policy.CLUSTER
+    and row.protocol is words.Protocol.HTTP
+    and not row.host_backend
+)
+
 # The matrix in parts that each say one thing about a cluster; every row is in exactly one.
 GROUPS: Mapping[str, tuple[Row, ...]] = MappingProxyType(
     {

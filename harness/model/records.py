@@ -120,7 +120,7 @@ class RunRecord:
     Attributes:
         provider: ``lab``, ``kind`` or ``existing``.
         description: What the dataplane really is, in the words that every report must show.
-        client: Who dialled.
+        client: Who dialled from outside the cluster; None if nobody did.
         samples: Samples a cell.
         started: When the run began, ISO 8601 in UTC.
         phases: In the order in which they were run.
@@ -134,7 +134,7 @@ class RunRecord:
 
     provider: str
     description: str
-    client: facts.Client
+    client: facts.Client | None
     samples: int
     started: str
     phases: tuple[PhaseRecord, ...]
@@ -144,6 +144,12 @@ class RunRecord:
     wanted: tuple[words.Phase, ...] = ()
     environment: tuple[Environment, ...] = ()
     interrupted: str = ""
+
+    @property
+    def client_text(self) -> str:
+        """Who dialled, for a report."""
+        who = self.client
+        return f"{who.kind.value}, {who.address}" if who is not None else "inside the cluster only"
 
     @property
     def outcome(self) -> words.Outcome:

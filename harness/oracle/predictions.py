@@ -82,6 +82,8 @@ def plan(phase: words.Phase, known: facts.Facts, rows: Sequence[matrix.Row]) -> 
         try:
             laid = [cells.Cell(phase=phase, row=row, path=path) for path in laying.lay_all(row, known)]
             placed += [(cell, expect(cell, known)) for cell in laid]
+        except laying.NoClient as error:
+            skipped.append(cells.Skipped(phase=phase, row=row, reason=words.SkipReason.CAPABILITY, detail=str(error)))
         except laying.NoPlace as error:
             skipped.append(cells.Skipped(phase=phase, row=row, reason=words.SkipReason.NO_PLACE, detail=str(error)))
         except cells.NoPrediction as error:

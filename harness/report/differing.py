@@ -204,7 +204,7 @@ _RUN_FIELDS: Mapping[str, Callable[[records.RunRecord], str]] = {
     "outcome": lambda run: run.outcome.value,
     "provider": lambda run: run.provider,
     "dataplane": lambda run: run.description,
-    "client": lambda run: f"{run.client.kind.value} {run.client.address}",
+    "client": lambda run: run.client_text,
     "samples a cell": lambda run: str(run.samples),
     "phases wanted": lambda run: ", ".join(phase.value for phase in run.wanted),
     "interrupted": lambda run: run.interrupted,

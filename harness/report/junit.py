@@ -44,7 +44,7 @@ def _suite(record: records.RunRecord, phase: records.PhaseRecord) -> ElementTree
     about = {
         "provider": record.provider,
         "dataplane": record.description,
-        "client": str(record.client.address),
+        "client": str(record.client.address) if record.client is not None else record.client_text,
         "outcome": phase.outcome.value,
         "converged_s": str(phase.converged_s),
         "proven_s": str(phase.proven_s),

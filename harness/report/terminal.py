@@ -25,7 +25,7 @@ def render(record: records.RunRecord, *, colour: bool = False, folder: Path | No
 def _lines(record: records.RunRecord, colour: bool, folder: str) -> Iterator[str]:
     yield ""
     yield from style.wrapped(f"dataplane: {record.description}")
-    yield f"client: {record.client.kind.value}, {record.client.address}; {record.samples} samples a cell"
+    yield f"client: {record.client_text}; {record.samples} samples a cell"
     yield from _phases(record, colour)
     yield ""
     yield from _left_out(record, colour)

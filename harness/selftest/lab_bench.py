@@ -51,7 +51,10 @@ class Bench:
     @property
     def client(self) -> facts.Address:
         """The external client."""
-        return self.run.cluster.who.address
+        who = self.run.cluster.who
+        if who is None:
+            raise LookupError("the bench's cluster has no client outside of it")
+        return who.address
 
     @property
     def words(self) -> Mapping[str, object]:

@@ -115,7 +115,7 @@ def _seen(current: run.Run, wanted: lab_bench.OfCluster, *, patience_s: float) -
 @contextlib.contextmanager
 def _probed(current: run.Run, place: scene.Scene, *, fresh: bool) -> Iterator[scene.Scene]:
     """The scene, with a probe of its own if that is asked for; the run's own probe never uses a source port again."""
-    if not fresh:
+    if not fresh or current.cluster.runner is None:
         yield place
         return
     with probing.running(current.cluster.runner) as probe:

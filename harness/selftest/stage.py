@@ -244,8 +244,8 @@ def set_up(of: world.World, phase: words.Phase, clock: Clock) -> Scene:
     return Scene(
         of=of,
         api=api,
-        probe=start(of.known.client)[0],
-        who=of.known.client,
+        probe=start(world.external(of.known))[0],
+        who=world.external(of.known),
         witnesses=(application.Application(api=api, clock=clock), Wire(happened=happened)),
         clients=clients.Clients(start),
         gateway=of.known.gateway,
@@ -277,7 +277,7 @@ def _in_force(node: str, dataplane: words.Dataplane, asked: frozenset[int]) -> p
 
 def looked_at(of: world.World, phase: words.Phase) -> seen.Seen:
     """What a look at the environment of such a world reads: the client's way to each node."""
-    client_, port = of.known.client, 10250
+    client_, port = world.external(of.known), 10250
     arrives = frozenset({of.arrives_as or client_.address})
     return seen.Seen(
         client=client_,

@@ -185,6 +185,13 @@ def recorded_facts() -> facts.Facts:
     )
 
 
+def external(known: facts.Facts) -> facts.Client:
+    """The client outside the cluster, which every staged world has."""
+    if known.client is None:
+        raise ValueError("a world without a client outside the cluster")
+    return known.client
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """A cluster, and what is told of it.

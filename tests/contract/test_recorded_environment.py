@@ -12,7 +12,6 @@ from harness.checks import walk
 from harness.checks.environment import look, nodes, reading
 from harness.checks.environment.seen import NodeSeen, Seen, Way
 from harness.kube import inventory
-from harness.model import facts
 from tests import builders, recordings
 
 PORTS = frozenset({30180, 30181})
@@ -45,16 +44,15 @@ def node_seen(phase: str, item: dict[str, Any]) -> NodeSeen:
 
 def seen(phase: str) -> Seen:
     """A recorded phase with a client of which nothing stands in the way."""
-    client: facts.Client = builders.known().client
     found = tuple(node_seen(phase, item) for item in items(phase, "nodes"))
     installation = items(phase, "installations")[0]
     return Seen(
-        client=client,
+        client=builders.WHO,
         gateway=builders.known().gateway,
         declared=walk.declared(installation),
         nodes=found,
         ways=tuple(
-            Way(node=item.node.name, port=10250, local=client.address, saw=frozenset({client.address}))
+            Way(node=item.node.name, port=10250, local=builders.CLIENT, saw=frozenset({builders.CLIENT}))
             for item in found
         ),
         addressing=reading.addressing_from(

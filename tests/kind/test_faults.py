@@ -158,6 +158,7 @@ def test_an_engine_that_dies_during_the_run_is_told(world: worlds.World) -> None
     """The client's container can't be entered any more: the probe says so, and the cluster is still deleted."""
     with provider.running(world.options(), say=lambda _text: None) as found:
         world.break_("exec")
+        assert found.runner is not None
         with pytest.raises(probing.ProbeError, match="container is not running"), probing.running(found.runner):
             pytest.fail("an agent started in a container that is not running")
     world.assert_empty()

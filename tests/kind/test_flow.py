@@ -55,6 +55,7 @@ def assert_the_api_answers(found: cluster.Cluster) -> None:
 def assert_the_client_is_outside(found: cluster.Cluster) -> None:
     """The agent runs in the client's container and says that it is refused where nothing listens."""
     gateway = plan.GATEWAY
+    assert found.runner is not None
     with probing.running(found.runner) as session:
         dial = probing.Dial(address=gateway, port=1, protocol=words.Protocol.TCP, tokens=("a",), timeout_s=2.0)
         [reply] = session.dial(dial).values()

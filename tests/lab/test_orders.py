@@ -195,6 +195,7 @@ def test_a_switch_that_never_came_is_red(current: run.Run) -> None:
     machine.begin()
     machine.every_cell_passes()
     machine.bpf = True
-    found = wrong(machine.checked(matrix.ANSWERING))
+    found, who = wrong(machine.checked(matrix.ANSWERING)), current.cluster.who
+    assert who is not None
     assert len(found) == len(current.place.facts().nodes)
-    assert all(f"expected {current.cluster.who.address} client, seen" in sentence for sentence in found)
+    assert all(f"expected {who.address} client, seen" in sentence for sentence in found)

@@ -26,8 +26,8 @@ def _identity(seen: Seen) -> Iterator[records.Environment]:
     others = {item.node.address: f"node {item.node.name}" for item in seen.nodes}
     if seen.gateway is not None:
         others.setdefault(seen.gateway, "the gateway")
-    other = others.get(seen.client.address)
-    if other is not None:
+    other = others.get(seen.client.address) if seen.client is not None else None
+    if seen.client is not None and other is not None:
         yield records.Environment(
             cause=IDENTITY,
             where=str(seen.client.address),
@@ -39,7 +39,8 @@ def _identity(seen: Seen) -> Iterator[records.Environment]:
 
 def _overlaps(seen: Seen) -> Iterator[records.Environment]:
     ranges = {"pod": seen.addressing.pods, "service": seen.addressing.services}
-    single = {"the client": seen.client.address, **{f"node {item.node.name}": item.node.address for item in seen.nodes}}
+    outside = {"the client": seen.client.address} if seen.client is not None else {}
+    single = {**outside, **{f"node {item.node.name}": item.node.address for item in seen.nodes}}
     for kind, networks in ranges.items():
         for network in networks:
             for what, address in single.items():

@@ -49,12 +49,13 @@ def read(place: scene.Scene, environment: Mapping[str, str] = os.environ) -> See
         objects = pool.submit(api.items, "/api/v1/nodes")
         addressing = pool.submit(reading.addressing, api)
         installation = pool.submit(api.get, inventory.INSTALLATION)
-        bank = [pool.submit(api.items, f"/api/v1/namespaces/{namespace}/pods") for namespace in _BANK]
+        own = [api.shape.namespace(name) for name in _BANK]
+        bank = [pool.submit(api.items, f"/api/v1/namespaces/{namespace}/pods") for namespace in own]
         known = place.facts()
-        pods = reading.agents(api)
+        pods = reading.agents(api, known)
         said = reading.ask(api, pods)
         ways = way.look(place, known, pods, said)
-    reached = (urlsplit(api.url("")).hostname or "", *(str(node.address) for node in known.nodes))
+    reached = (urlsplit(api.url("")).hostname or "", *(str(node.address) for node in known.places))
     return Seen(
         client=place.who,
         gateway=place.gateway,

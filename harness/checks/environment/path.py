@@ -19,7 +19,8 @@ _SETS = ("http_proxy", "https_proxy", "all_proxy")
 def findings(seen: Seen) -> Iterator[records.Environment]:
     """All that stands in a way."""
     for way in seen.ways:
-        yield from _translation(way, seen.client.address)
+        if seen.client is not None:
+            yield from _translation(way, seen.client.address)
     for proxies in seen.proxies:
         yield from _proxied(proxies)
 

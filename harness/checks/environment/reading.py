@@ -58,9 +58,10 @@ Answers = Mapping[str, Mapping[Program, Said]]
 """What each program said, by node and program."""
 
 
-def agents(api: client.Client) -> Mapping[str, client.Object]:
-    """The calico-node pod of each node; raises ApiError."""
-    names = set(dataplane_agents.by_node(api).values())
+def agents(api: client.Client, known: facts.Facts) -> Mapping[str, client.Object]:
+    """The calico-node pod of each node that takes part; raises ApiError."""
+    nodes = {node.name for node in known.asked}
+    names = {name for node, name in dataplane_agents.by_node(api).items() if node in nodes}
     return {item["spec"]["nodeName"]: item for item in api.items(_PODS) if item["metadata"]["name"] in names}
 
 
@@ -94,7 +95,7 @@ def nodes(
     ports = frozenset(destination.node_port for destination in known.destinations)
     return tuple(
         node_seen(node, _system(by_name.get(node.name, {}), pods.get(node.name)), said.get(node.name, {}), ports)
-        for node in known.nodes
+        for node in known.asked
     )
 
 

@@ -100,7 +100,7 @@ class Seen:
     """All of it.
 
     Attributes:
-        client: Who dials.
+        client: Who dials from outside the cluster; None if nobody does.
         gateway: The address of the machine that hosts the nodes, if it is known.
         declared: The dataplane that the Installation asks for.
         nodes: Every node.
@@ -109,7 +109,7 @@ class Seen:
         proxies: The environments that were read.
     """
 
-    client: facts.Client
+    client: facts.Client | None
     gateway: facts.Address | None
     declared: str
     nodes: tuple[NodeSeen, ...]

@@ -26,7 +26,7 @@ Dialled = tuple[int, cells.Reply]
 def look(
     place: scene.Scene, known: facts.Facts, pods: Mapping[str, client.Object], before: reading.Answers
 ) -> tuple[Way, ...]:
-    """One way for each node.
+    """One way for each node that can be asked; none without a client outside the cluster.
 
     Raises:
         ProbeError: The probe failed.
@@ -35,14 +35,17 @@ def look(
     services = frozenset(item.node_port for item in known.destinations)
     ports = {
         node.name: sockets.own_ports(reading.sockets_of(before, node.name), node, services)[:_TRIED]
-        for node in known.nodes
+        for node in known.asked
     }
-    with concurrent.futures.ThreadPoolExecutor(max(1, min(len(known.nodes), 16))) as pool:
-        dialled = list(pool.map(lambda node: _dial(place.probe, node, ports[node.name]), known.nodes))
+    probe = place.probe
+    if probe is None:
+        return ()
+    with concurrent.futures.ThreadPoolExecutor(max(1, min(len(known.asked), 16))) as pool:
+        dialled = list(pool.map(lambda node: _dial(probe, node, ports[node.name]), known.asked))
     after = reading.ask(place.api, pods, (reading.SOCKETS,))
     return tuple(
         way_from(node, replies, reading.sockets_of(before, node.name), reading.sockets_of(after, node.name))
-        for node, replies in zip(known.nodes, dialled, strict=True)
+        for node, replies in zip(known.asked, dialled, strict=True)
     )
 
 

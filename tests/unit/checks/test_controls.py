@@ -42,6 +42,24 @@ def test_the_controls_are_rows_of_the_matrix_and_always_planned() -> None:
     assert controls.with_controls(matrix.WALKTHROUGH) == matrix.WALKTHROUGH
 
 
+def test_without_a_client_outside_a_pod_plays_the_controls() -> None:
+    """They are other rows, and an outsider's do not stand in for them."""
+    assert controls.with_controls((), outside=False) == controls.ROWS_INSIDE
+    assert set(controls.ROWS_INSIDE) <= set(matrix.ROWS)
+    outsiders = [verdict(WITH, answered("172.18.0.5"))]
+    assert not controls.positive(outsiders, outside=False).held
+    inside = [dataclasses.replace(item, cell=_in_row(item.cell, controls.POSITIVE_INSIDE)) for item in outsiders]
+    assert controls.positive(inside, outside=False).held
+    silent = [verdict(WITHOUT, builders.silent("t", words.Silence.TIMEOUT))]
+    moved = [dataclasses.replace(item, cell=_in_row(item.cell, controls.UNREACHABLE_INSIDE)) for item in silent]
+    assert controls.unreachable(moved, outside=False).held
+    assert not controls.unreachable(silent, outside=False).held
+
+
+def _in_row(cell: cells.Cell, row: matrix.Row) -> cells.Cell:
+    return dataclasses.replace(cell, row=row)
+
+
 def test_positive_holds_where_every_line_shows_the_client() -> None:
     """Two samples, two lines, one address."""
     held = controls.positive([verdict(WITH, answered("172.18.0.5"), answered("172.18.0.5"))])

@@ -79,6 +79,27 @@ def test_a_cluster_that_is_found_in_bpf_mode_is_switched_first() -> None:
     assert api.patches == ["Iptables", "BPF"]
 
 
+def test_a_dataplane_that_does_not_come_back_is_an_error() -> None:
+    """Asking for it is not having it: the node that stays behind is named."""
+    api = fake_cluster.Api()
+    steps = walking(api, phases=(words.Phase.EBPF,))
+    steps.reach(words.Phase.EBPF)
+    api.stuck = {"kind-worker": "BPF"}
+    with pytest.raises(errors.CleanupError, match="kind-worker: BPF"):
+        steps.restore()
+    assert api.patches == ["BPF", "Iptables"]
+
+
+def test_a_walk_that_has_come_back_restores_nothing() -> None:
+    """The last phase has proven it already."""
+    api = fake_cluster.Api()
+    steps = walking(api)
+    steps.reach(words.Phase.REVERTED)
+    looks = len(api.log)
+    steps.restore()
+    assert (api.patches, len(api.log)) == (["BPF", "Iptables"], looks)
+
+
 def test_a_walk_may_be_of_one_phase_only() -> None:
     """Who asks for the eBPF phase alone gets no iptables phase before it."""
     api = fake_cluster.Api()

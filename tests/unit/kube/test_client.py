@@ -11,7 +11,7 @@ import pytest
 import urllib3
 
 from harness.core import errors
-from harness.kube import client
+from harness.kube import client, shaping
 
 
 class Pool:
@@ -134,3 +134,44 @@ def test_deleting_what_is_gone_is_no_failure() -> None:
 def test_raw_bytes_are_left_alone() -> None:
     """A log that looks like JSON or is no UTF-8 comes as it is."""
     assert over(Pool((200, b'{"a": 1}\xff'))).raw("/log") == b'{"a": 1}\xff'
+
+
+OURS = ("sip-1-echo", "sip-1-yaobank-customer")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/apis/operator.tigera.io/v1/installations/default"),
+        ("POST", client.REVIEWS),
+        ("PATCH", "/api/v1/namespaces/sip-1-echo"),
+        ("DELETE", "/api/v1/namespaces/sip-1-echo"),
+        ("PATCH", "/apis/apps/v1/namespaces/sip-1-yaobank-customer/deployments/customer"),
+    ],
+)
+def test_a_confined_client_reads_and_changes_its_own(method: str, path: str) -> None:
+    """What a run makes is in these namespaces, and asking for rights changes nothing."""
+    assert client.may_confined(method, path, OURS)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PATCH", "/apis/operator.tigera.io/v1/installations/default"),
+        ("PATCH", "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"),
+        ("DELETE", "/api/v1/namespaces/sip-1-ech"),
+        ("DELETE", "/api/v1/namespaces/sip-1-echoes"),
+        ("POST", "/api/v1/namespaces"),
+        ("DELETE", "/api/v1/nodes/sip-1-echo"),
+    ],
+)
+def test_a_confined_client_sends_nothing_else(method: str, path: str) -> None:
+    """Whatever the user's rights allow, the request does not leave."""
+    pool = Pool()
+    confined = over(pool)
+    confined.confined = True
+    confined.shape = shaping.Shape(prefix="sip-1-")
+    assert not client.may_confined(method, path, confined.shape.namespaces())
+    with pytest.raises(errors.ApiError, match="Confined"):
+        confined._request(method, path, ())
+    assert pool.asked == []

@@ -50,6 +50,7 @@ def test_everything_that_is_said_is_read() -> None:
         words.ConnectTime.DISABLED,
         "IPIP",
     )
+    assert known.client is not None
     assert (known.client.address, known.gateway) == (ip_address("172.18.0.5"), ip_address("172.18.0.1"))
     assert [(node.name, str(node.address), str(node.tunnel)) for node in known.nodes] == [
         ("kind-control-plane", "172.18.0.2", "10.244.82.0"),

@@ -33,6 +33,6 @@ def test_names_are_unique_and_sentences_whole() -> None:
 
 def test_a_table_without_a_path_says_so() -> None:
     """The recorded cluster answers only what was recorded."""
-    who = world.recorded_facts().client
+    who = world.external(world.recorded_facts())
     with pytest.raises(LookupError, match="not in the table"):
         world.on_its_way(words.Dataplane.BPF, who, (who.address, 1), words.Protocol.HTTP)

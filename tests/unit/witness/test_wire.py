@@ -37,7 +37,7 @@ def host_cell(
 ) -> cells.Cell:
     """A cell with host-network backends on port 8080."""
     pod = facts.Client(kind=words.ClientKind.POD, address=ip_address("10.244.162.140"), node=client_node, pod="e/c")
-    who = pod if client_node else builders.known().client
+    who = pod if client_node else builders.WHO
     destination = dataclasses.replace(builders.destination(backends=backends), target=target, target_port=8080)
     node = builders.known().node(entry) if target is words.Target.NODE_PORT else None
     path = dataclasses.replace(builders.cell().path, client=who, entry=node, destination=destination)

@@ -21,7 +21,7 @@ PROXY = {"http_proxy": "http://10.1.1.1:3128"}
 def healthy() -> Seen:
     """The recorded cluster in iptables mode, as a look reads it; client and nodes are on one subnet."""
     return Seen(
-        client=builders.known().client,
+        client=builders.WHO,
         gateway=ip_address("172.18.0.1"),
         declared="Iptables",
         nodes=tuple(
@@ -76,7 +76,7 @@ def with_client(address: str) -> Seen:
     seen = healthy()
     there = ip_address(address)
     ways = tuple(dataclasses.replace(way, local=there, saw=frozenset({there})) for way in seen.ways)
-    return dataclasses.replace(seen, client=dataclasses.replace(seen.client, address=there), ways=ways)
+    return dataclasses.replace(seen, client=dataclasses.replace(builders.WHO, address=there), ways=ways)
 
 
 def with_proxy(target: str = "172.18.0.3", **variables: str) -> Seen:
