@@ -163,7 +163,8 @@ def forbidden(resource: registry.Resource, name: str, why: str, causes: Sequence
     details = _details(resource, name)
     if causes:
         details["causes"] = [cause.as_object() for cause in causes]
-    return Refusal(403, "Forbidden", f'{resource.qualified} "{name}" is forbidden: {why}', details)
+    what = f'{resource.qualified} "{name}"' if name else resource.qualified
+    return Refusal(403, "Forbidden", f"{what} is forbidden: {why}", details)
 
 
 def unauthorized() -> Refusal:

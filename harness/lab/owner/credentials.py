@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import trustme
+import yaml
 
 from harness.lab import plan, state
 
@@ -48,6 +49,11 @@ class Caller:
     groups: tuple[str, ...]
 
 
+MANIFESTS = Path(__file__).resolve().parents[3] / "manifests" / "incluster"
+RESTRICTED = "sourceip"
+"""The namespace of the service accounts that may do only what these manifests grant them."""
+READER, SWITCHER = "sourceip-reader", "sourceip-switcher"
+
 ADMIN = Caller(name="admin", user="kubernetes-admin", groups=("system:masters", "system:authenticated"))
 
 
@@ -60,6 +66,7 @@ def callers(nodes: Iterable[str]) -> list[Caller]:
         _service_account("calico-node", "calico-system"),
         _service_account("tigera-operator", "tigera-operator"),
         Caller(name="controller-manager", user="system:kube-controller-manager", groups=("system:authenticated",)),
+        *OUTSIDERS,
     ]
 
 
@@ -68,24 +75,33 @@ def _service_account(name: str, namespace: str) -> Caller:
     return Caller(name=name, user=f"system:serviceaccount:{namespace}:{name}", groups=groups)
 
 
+OUTSIDERS = (_service_account(READER, RESTRICTED), _service_account(SWITCHER, RESTRICTED))
+"""Callers from outside the lab who are not its admin."""
+
+
 def write_all(lab: state.LabState, api_port: int) -> None:
-    """Write ``pki``, ``tokens.csv``, ``kubeconfig`` and ``agents``; OSError when the disk is full."""
+    """Write ``pki``, ``tokens.csv``, ``rbac.json``, ``kubeconfig`` and ``agents``; OSError when the disk is full."""
     authority = _write_pki(lab.directory / "pki")
     tokens = {caller: secrets.token_hex(16) for caller in callers(lab.nodes)}
     lines = [f'{token},{caller.user},{caller.name},"{",".join(caller.groups)}"' for caller, token in tokens.items()]
     state.write_whole(lab.directory / "tokens.csv", "\n".join(lines) + "\n", mode=0o600)
+    state.write_whole(lab.directory / "rbac.json", json.dumps(_granted()) + "\n")
     inside, outside = f"https://{lab.addresses[0]}:{plan.API_PORT}", f"https://127.0.0.1:{api_port}"
     agents = lab.directory / "agents"
     agents.mkdir()
     trusted = {"certificate-authority": str(lab.directory / "pki" / "ca.pem")}
     for caller, token in tokens.items():
-        server = outside if caller is ADMIN else inside
+        server = outside if caller in (ADMIN, *OUTSIDERS) else inside
         _write_kubeconfig(
             agents / f"{caller.name}.kubeconfig", lab.name, caller.user, token, {"server": server, **trusted}
         )
     # A kubeconfig for people carries the certificate itself, so that it may be copied.
     embedded = {"certificate-authority-data": base64.b64encode(authority).decode()}
     _write_kubeconfig(lab.kubeconfig, lab.name, ADMIN.user, tokens[ADMIN], {"server": outside, **embedded})
+
+
+def _granted() -> list[Any]:
+    return [item for path in sorted(MANIFESTS.glob("rbac*.yaml")) for item in yaml.safe_load_all(path.read_bytes())]
 
 
 def _write_pki(folder: Path) -> bytes:

@@ -15,6 +15,7 @@ from aiohttp import web
 from harness.lab.apiserver import decoding, operations, options, registry, statuses, store
 from harness.lab.apiserver.serving import (
     authentication,
+    authorization,
     discovery,
     execution,
     logs,
@@ -43,10 +44,12 @@ class Settings:
     Attributes:
         folder: The lab's state directory: where the kubelets' sockets are.
         tokens: Who may ask.
+        rules: What some of them may ask for; the others may do everything.
     """
 
     folder: Path
     tokens: authentication.Tokens
+    rules: authorization.Rules
 
 
 class Server:
@@ -55,7 +58,7 @@ class Server:
     def __init__(self, settings: Settings, api: operations.Operations) -> None:
         self._settings = settings
         self._api = api
-        self._verbs = verbs.Verbs(api)
+        self._verbs = verbs.Verbs(api, settings.rules)
         self._stopping = asyncio.Event()
 
     def application(self) -> web.Application:
@@ -80,6 +83,7 @@ class Server:
         path = request.path.rstrip("/") or "/"
         if path not in authentication.OPEN_PATHS and path.rpartition("/")[0] not in _HEALTH:
             user = self._settings.tokens.user(request.headers.get("Authorization", ""))
+            request[authorization.USER] = user
             log.debug("%s %s by %s", request.method, request.rel_url, user.name)
         fixed = self._fixed(request, path)
         if fixed is not None:
@@ -87,7 +91,12 @@ class Server:
         target = targets.parsed(path)
         if target is None:
             return web.Response(status=404, text="404 page not found\n")
+        self._settings.rules.check(request[authorization.USER], request, target, lambda: self._is_there(target))
         return await self._resource(request, target)
+
+    def _is_there(self, target: targets.Target) -> bool:
+        key = (target.namespace, target.name)
+        return self._api.store.get(target.resource.storage, key) is not None
 
     def _fixed(self, request: web.Request, path: str) -> web.Response | None:
         """Paths that name no objects: health, version, discovery, schemas."""
@@ -191,7 +200,8 @@ def server(folder: Path, *, objects: store.Store | None = None) -> Server:
     """A server for a lab's state directory.
 
     Raises:
-        ParseError: There is no token file.
+        ParseError: There is no token file, or what restricts users can't be read.
     """
-    settings = Settings(folder=folder, tokens=authentication.Tokens.read(folder / "tokens.csv"))
+    rules = authorization.Rules.read(folder / "rbac.json")
+    settings = Settings(folder=folder, tokens=authentication.Tokens.read(folder / "tokens.csv"), rules=rules)
     return Server(settings, operations.Operations(objects or store.Store()))

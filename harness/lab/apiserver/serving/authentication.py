@@ -1,7 +1,4 @@
-"""Who asks: bearer tokens from a file, in the form of kube-apiserver's static token file.
-
-There is no authorization beyond that: every user of the lab may do everything.
-"""
+"""Who asks: bearer tokens from a file, in the form of kube-apiserver's static token file."""
 
 from __future__ import annotations
 

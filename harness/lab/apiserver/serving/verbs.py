@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from harness.lab.apiserver import decoding, events, metadata, operations, options, patching, registry, scaling, statuses
-from harness.lab.apiserver.serving import negotiation, rendering, targets
+from harness.lab.apiserver.serving import authorization, negotiation, rendering, targets
 
 Object = dict[str, Any]
 
@@ -21,8 +21,9 @@ _OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOpti
 class Verbs:
     """The verbs on one API."""
 
-    def __init__(self, api: operations.Operations) -> None:
+    def __init__(self, api: operations.Operations, rules: authorization.Rules) -> None:
         self._api = api
+        self._rules = rules
 
     async def answer(self, request: web.Request, target: targets.Target) -> web.Response:
         """Answer a request that has one answer.
@@ -117,11 +118,11 @@ class Verbs:
         wanted: options.Write,
         warnings: options.Warnings,
     ) -> Object:
-        """Everybody who has a token may do everything."""
+        """What the asker may do, whatever there is of it."""
         given = decoding.body_object(body, request.headers.get("Content-Type", ""), target.resource)
         item = operations.decoded(given, target.resource, wanted, warnings)
         item.setdefault("metadata", {})
-        item["status"] = {"allowed": True}
+        item["status"] = {"allowed": self._rules.allow(request[authorization.USER], authorization.reviewed(item))}
         return rendering.ordered(item, target.resource)
 
     def _bind(

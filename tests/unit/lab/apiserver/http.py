@@ -79,7 +79,8 @@ class Client:
 @contextlib.asynccontextmanager
 async def serving(folder: Path, *, history: int = store.HISTORY) -> AsyncIterator[Client]:
     """A server with the namespace ``demo``, and a client of it."""
-    (folder / "tokens.csv").write_text(f'{TOKEN},admin,1,"system:masters"\n')
+    restricted = "restricted,system:serviceaccount:demo:reader,2\n"
+    (folder / "tokens.csv").write_text(f'{TOKEN},admin,1,"system:masters"\n{restricted}')
     objects = store.Store(history=history)
     async with (
         TestServer(application.server(folder, objects=objects).application()) as server,

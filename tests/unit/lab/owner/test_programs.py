@@ -60,6 +60,8 @@ def test_everyone_who_calls_has_an_identity_of_its_own() -> None:
         "calico-node": "system:serviceaccount:calico-system:calico-node",
         "tigera-operator": "system:serviceaccount:tigera-operator:tigera-operator",
         "controller-manager": "system:kube-controller-manager",
+        "sourceip-reader": "system:serviceaccount:sourceip:sourceip-reader",
+        "sourceip-switcher": "system:serviceaccount:sourceip:sourceip-switcher",
     }
 
 
