@@ -30,6 +30,9 @@ COMMANDS = {
     ("report",): Command(module="harness.commands.report", summary="show a run again, and make its other reports"),
     ("diff",): Command(module="harness.commands.diff", summary="show what changed between two runs"),
     ("test",): Command(module="harness.commands.test", summary="run the project's tests; arguments go to pytest"),
+    ("clean",): Command(
+        module="harness.commands.clean", summary="remove what runs have left on a cluster that is not theirs"
+    ),
     ("doctor",): Command(module="harness.commands.doctor", summary="show what this machine has and lacks"),
     ("lab", "up"): Command(module="harness.commands.lab_up", summary="start a lab"),
     ("lab", "down"): Command(module="harness.commands.lab_down", summary="end a lab and remove what is left of it"),

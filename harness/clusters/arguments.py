@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.clusters import selection
+from harness.clusters.existing.options import ExistingOptions, client_cmd
 from harness.clusters.kind.options import DEFAULT_CALICO, KindOptions
 from harness.core import errors
 
@@ -54,6 +55,25 @@ OURS: Mapping[str, Mapping[str, Any]] = {
     },
     "--kind-config": {"type": Path, "metavar": "FILE", "help": "kind: settings to add to the cluster's own"},
     "--tools-image": {"default": "", "metavar": "NAME", "help": "an image of ours that is there, instead of building"},
+    "--context": {"default": "", "metavar": "NAME", "help": "existing: the kubeconfig's context, which must be named"},
+    "--client-cmd": {
+        "default": "",
+        "metavar": '"PROGRAM ..."',
+        "help": 'existing: what runs a program on a host outside the cluster, such as "docker exec -i client"',
+    },
+    "--read-only": {
+        "action": "store_true",
+        "help": "existing: verify the dataplane in force; change nothing but namespaces of the run's own",
+    },
+    "--allow-switch": {
+        "action": "store_true",
+        "help": "existing: switch the cluster's dataplane there and back, and put back what was changed",
+    },
+    "--namespace-prefix": {
+        "default": "",
+        "metavar": "TEXT",
+        "help": "existing: what the run's namespaces begin with (default: one of its own, sourceip-XXXX-)",
+    },
     "--image-archive": {
         "type": Path,
         "action": "append",
@@ -100,6 +120,20 @@ def chosen(value: Callable[[str], Any]) -> selection.Options:
         evidence=value("evidence"),
         keep=bool(value("keep_cluster")),
         kind=_kind(value),
+        existing=_existing(value),
+    )
+
+
+def _existing(value: Callable[[str], Any]) -> ExistingOptions:
+    prefix = value("namespace_prefix")
+    return ExistingOptions(
+        kubeconfig=_path(value("kubeconfig")),
+        context=value("context"),
+        client_cmd=client_cmd(value("client_cmd")),
+        read_only=value("read_only"),
+        allow_switch=value("allow_switch"),
+        image=value("tools_image"),
+        **({"prefix": prefix} if prefix else {}),
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.clusters import cluster
+from harness.clusters.existing import provider as existing
+from harness.clusters.existing.options import ExistingOptions
 from harness.clusters.kind import engine, provider
 from harness.clusters.kind.options import KindOptions
 from harness.core import errors
@@ -34,6 +36,7 @@ class Options:
         evidence: Whether evidence of every phase is kept, red or not.
         keep: Whether the cluster stays after the run.
         kind: What was said about the kind cluster.
+        existing: What was said about a cluster that is there already.
     """
 
     cluster: str = "auto"
@@ -44,6 +47,7 @@ class Options:
     evidence: bool = False
     keep: bool = False
     kind: KindOptions = KindOptions()  # noqa: RUF009 - frozen, and made of values only
+    existing: ExistingOptions = field(default_factory=ExistingOptions)
 
     def __post_init__(self) -> None:
         if self.cluster not in PROVIDERS:
@@ -66,21 +70,25 @@ class Options:
 
     @property
     def rows(self) -> tuple[matrix.Row, ...]:
-        """The rows that ``cells`` names; raises UsageError for a name that names none."""
+        """The rows that ``cells`` names; raises UsageError for a name that names none.
+
+        The walk-through is a client's outside the cluster; where a cluster has none, the whole matrix is meant.
+        """
+        inside = self.cluster == "existing" and not self.existing.client_cmd
         try:
-            return named.rows(self.cells)
+            return named.rows("all" if inside and self.cells == "walkthrough" else self.cells)
         except KeyError as error:
             raise errors.UsageError(f"--cells: no cell {error.args[0]!r}; sourceip plan lists them") from None
 
 
-def require_built(name: str) -> None:
-    """Refuse a provider that has a name but no code yet.
+def require_possible(options: Options) -> None:
+    """Refuse options that can't be, before anything is started or collected.
 
     Raises:
-        UsageError: It is one of those.
+        UsageError: In one line.
     """
-    if name == "existing":
-        raise errors.UsageError("--cluster existing: not built yet; lab and kind are what there is")
+    if options.cluster == "existing":
+        existing.require_possible(options.existing)
 
 
 @contextlib.contextmanager
@@ -88,11 +96,11 @@ def opened(options: Options, *, say: Callable[[str], None]) -> Iterator[cluster.
     """The cluster that was asked for, up until the block ends.
 
     Raises:
-        UsageError: The provider is not built yet.
+        UsageError: It can't be had in that way.
         CapabilityMissing: This machine can't have it.
         HarnessError: It did not come up.
     """
-    require_built(options.cluster)
+    require_possible(options)
     name = options.cluster if options.cluster != "auto" else automatic(say)
     with _provided(name, options, say) as found:
         yield found
@@ -115,6 +123,8 @@ def _provided(
 ) -> contextlib.AbstractContextManager[cluster.Cluster]:
     if name == "kind":
         return provider.running(dataclasses.replace(options.kind, keep=options.keep), say=say)
+    if name == "existing":
+        return existing.running(options.existing, say=say)
     # The lab's own modules are not needed by whoever has a cluster.
     from harness.clusters import lab
 

@@ -30,7 +30,7 @@ def test_a_marker_selects_its_phases(marker: str, count: int) -> None:
     ("words", "line"),
     [
         (("--cluster", "moon"), "--cluster moon: one of auto, lab, kind, existing"),
-        (("--cluster", "existing"), "--cluster existing: not built yet"),
+        (("--cluster", "existing"), "--cluster existing: --kubeconfig FILE names the cluster"),
         (("--kind-config", "nowhere.yaml"), "--kind-config nowhere.yaml: no such file"),
         (("--calico-manifests", "nowhere"), "--calico-manifests nowhere: no such folder"),
         (("--image-archive", "nowhere.tar"), "--image-archive nowhere.tar: no such file"),

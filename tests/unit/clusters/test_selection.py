@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from harness.clusters import selection
+from harness.clusters.existing.options import ExistingOptions
 from harness.core import errors
 from harness.dataplane import calico
+from harness.model import matrix
 
 
 @pytest.mark.parametrize(
@@ -34,10 +36,17 @@ def test_a_report_directory_that_is_a_file_is_a_usage_error(tmp_path: Path) -> N
         selection.Options(report_dir=tmp_path / "file")
 
 
-def test_a_provider_without_code_says_so() -> None:
-    """Nothing half-built is started."""
-    with pytest.raises(errors.UsageError, match="not built yet"):
-        selection.require_built("existing")
+def test_a_cluster_that_is_there_is_never_guessed() -> None:
+    """Without a kubeconfig it is refused before anything else is looked at."""
+    with pytest.raises(errors.UsageError, match="--kubeconfig FILE names the cluster"):
+        selection.require_possible(selection.Options(cluster="existing"))
+
+
+def test_without_a_client_outside_the_walk_through_is_the_whole_matrix() -> None:
+    """The walk-through is an outsider's, so that nothing of it could be sampled."""
+    assert selection.Options(cluster="existing").rows == matrix.ROWS
+    outside = ExistingOptions(client_cmd=("ssh", "host"))
+    assert selection.Options(cluster="existing", existing=outside).rows == matrix.WALKTHROUGH
 
 
 def test_the_way_to_ebpf_mode_is_the_users_or_left_open() -> None:
