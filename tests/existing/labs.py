@@ -47,11 +47,15 @@ class Theirs:
         """What enters the client's network namespace."""
         return shlex.join(lab_provider.client_runner(self.lab).prefix)
 
-    def words(self, user: str = credentials.READER, *more: str) -> list[str]:
+    def options(self, user: str, *more: str) -> list[str]:
         """The options of a run by that caller."""
         kubeconfig = self.lab.directory / "agents" / f"{user}.kubeconfig"
         named = ["--kubeconfig", str(kubeconfig), "--context", self.context, "--tools-image", "sourceip/tools:1"]
-        return ["verify", "--cluster", "existing", *named, "--samples", "2", *more]
+        return ["--cluster", "existing", *named, "--samples", "2", *more]
+
+    def words(self, user: str = credentials.READER, *more: str) -> list[str]:
+        """The command line of that run."""
+        return ["verify", *self.options(user, *more)]
 
     @property
     def namespaces(self) -> set[str]:
@@ -75,19 +79,19 @@ class Theirs:
         return found, kept
 
 
-def started(words: list[str]) -> process.Child:
+def started(words: list[str], module: str = "harness.cli") -> process.Child:
     """A run under way, with both of its outputs in one pipe."""
     return process.start(
-        [sys.executable, "-P", "-u", "-m", "harness.cli", *words],
+        [sys.executable, "-P", "-u", "-m", module, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
 
 
-def run(words: list[str], when: str = "", act: Act | None = None) -> tuple[int, str]:
+def run(words: list[str], when: str = "", act: Act | None = None, *, module: str = "harness.cli") -> tuple[int, str]:
     """A run to its end: exit code and all that it said; ``act`` is done when a line has ``when`` in it."""
-    child = started(words)
+    child = started(words, module)
     watchdog = threading.Timer(_RUN_S, child.kill)
     watchdog.start()
     said = []

@@ -41,6 +41,29 @@ def test_a_reader_verifies_what_is_in_force(theirs: labs.Theirs) -> None:
 
 
 @pytest.mark.usefixtures("untouched")
+def test_pytest_runs_the_phase_in_force_and_skips_the_others(theirs: labs.Theirs) -> None:
+    """What will be made is shown before it is, and the other phases are skipped by their reason."""
+    chosen = theirs.options(credentials.READER, "--client-cmd", theirs.client_cmd, "--cells", "walkthrough")
+    code, said = labs.run([str(labs.ROOT / "tests/source_ip/test_nodeport.py"), *chosen], module="pytest")
+    assert code == 0, said
+    assert "will create: namespaces sourceip-" in said
+    assert "2 passed, 4 skipped" in said
+    assert "ebpf: Iptables is in force, and only --allow-switch changes that" in said
+
+
+@pytest.mark.usefixtures("untouched")
+def test_pytest_refuses_a_caller_without_the_rights(theirs: labs.Theirs) -> None:
+    """The table is shown, and the session ends once and with 2."""
+    chosen = theirs.options(credentials.READER, "--client-cmd", theirs.client_cmd, "--allow-switch")
+    code, said = labs.run([str(labs.ROOT / "tests/source_ip/test_nodeport.py"), *chosen], module="pytest")
+    assert code == 2, said
+    assert ["patch", "installations.operator.tigera.io", "default", "all", "switch"] in map(
+        str.split, said.splitlines()
+    )
+    assert said.count("rights are missing, listed above; nothing was made") == 1
+
+
+@pytest.mark.usefixtures("untouched")
 def test_without_a_client_outside_the_cells_inside_are_verified(theirs: labs.Theirs) -> None:
     """The controls are played by a pod; what needs an outsider is left out with its own reason."""
     code, said = labs.run(theirs.words(credentials.READER, "--read-only", "--cells", "pod@other*,external*"))
