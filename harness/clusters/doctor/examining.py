@@ -8,9 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
 from harness.clusters.doctor import looks, needs
+from harness.clusters.existing import contexts as existing
 from harness.clusters.kind import engine, pins, provider
 from harness.clusters.kind.options import DEFAULT_CALICO
 from harness.core import errors, process
@@ -108,10 +107,9 @@ def contexts() -> str:
     """The contexts of the user's kubeconfig, by name; raises CapabilityMissing without any."""
     path = Path(os.environ.get("KUBECONFIG", "").split(":")[0] or Path.home() / ".kube" / "config")
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-        names = [str(item["name"]) for item in found["contexts"]]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError) as error:
-        raise errors.CapabilityMissing("kubeconfig", f"{path}: {error}") from error
+        names = existing.names(path)
+    except errors.UsageError as error:
+        raise errors.CapabilityMissing("kubeconfig", str(error)) from error
     if not names:
         raise errors.CapabilityMissing("kubeconfig", f"{path} has no context")
     return f"{path} has {', '.join(names[:5])}{', …' if len(names) > 5 else ''}; name one by --context"
