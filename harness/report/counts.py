@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from harness.model import cells, records, words
 
 MEANING = {
-    words.Outcome.PASS: "every planned cell was sampled, and every sample showed exactly what was predicted",
+    words.Outcome.PASS: (
+        "every planned cell was sampled, and every sample of what is predicted for certain showed exactly that"
+    ),
     words.Outcome.SKIP: "nothing was measured",
     words.Outcome.FAIL: "what was seen is not what was predicted",
     words.Outcome.ERROR: "something that was planned was not measured, and this run says nothing about that part",
