@@ -217,6 +217,11 @@ class Sample:
         """What one witness says of it."""
         return tuple(account for account in self.accounts if account.witness is witness)
 
+    @property
+    def disputed(self) -> bool:
+        """Whether two accounts of it differ in the address or in who got it."""
+        return len({(account.address, account.backend) for account in self.accounts}) > 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rewrite:

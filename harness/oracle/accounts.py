@@ -12,7 +12,16 @@ from harness.model import cells, words
 
 def fault(sample: cells.Sample, watching: frozenset[words.Witness]) -> str | None:
     """What is wrong with the accounts of an answered sample, or None if they agree."""
-    return _application_fault(sample, watching) or _wire_fault(sample, watching) or _disagreement(sample)
+    told = _application_fault(sample, watching) or _wire_fault(sample, watching) or disagreement(sample)
+    return told if told or sample.accounts else "answered, and no witness was there"
+
+
+def disagreement(sample: cells.Sample) -> str | None:
+    """That the witnesses tell one sample differently, with what each says; None if they agree or say nothing."""
+    if not sample.disputed:
+        return None
+    told = "; ".join(f"{account.witness.value}: {account.backend} saw {account.address}" for account in sample.accounts)
+    return f"witnesses disagree: {told}"
 
 
 def _application_fault(sample: cells.Sample, watching: frozenset[words.Witness]) -> str | None:
@@ -28,12 +37,3 @@ def _wire_fault(sample: cells.Sample, watching: frozenset[words.Witness]) -> str
     if words.Witness.WIRE not in watching or sample.of(words.Witness.WIRE):
         return None
     return "answered, but the request never arrived on the backend's wire"
-
-
-def _disagreement(sample: cells.Sample) -> str | None:
-    if len({(account.address, account.backend) for account in sample.accounts}) == 1:
-        return None
-    if not sample.accounts:
-        return "answered, and no witness was there"
-    told = "; ".join(f"{account.witness.value}: {account.backend} saw {account.address}" for account in sample.accounts)
-    return f"witnesses disagree: {told}"

@@ -3,7 +3,7 @@
 Every sample must agree, and every witness with it. One wrong sample of N fails the cell; an unanswered sample, one
 that two witnesses tell differently and one that a witness in place never saw are failures; and a planned cell without
 samples is an error of the run. Where the expectation is no contract, but only what was once observed and never
-explained, a sample that differs is a warning; a control that misbehaves is not.
+explained, a sample that differs is a warning. A control that misbehaves and witnesses that disagree are none.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ def judge(
     """The verdict for one cell."""
     faults = [_fault(sample, cell, expected, watching) for sample in samples]
     reasons = Counter(fault for fault in faults if fault is not None) + _accounting(samples, wanted)
-    warnings = Counter({fault: count for fault, count in reasons.items() if _is_warning(fault, expected)})
+    both = zip(samples, faults, strict=True)
+    warnings = Counter(fault for sample, fault in both if fault is not None and _only_warns(sample, fault, expected))
     reasons -= warnings
     return cells.Verdict(
         cell=cell,
@@ -99,8 +100,9 @@ def _accounting(samples: Sequence[cells.Sample], wanted: int) -> Counter[_Fault]
     return found
 
 
-def _is_warning(fault: _Fault, expected: cells.Expectation) -> bool:
-    return bool(expected.observed) and fault[0] is words.Outcome.FAIL
+def _only_warns(sample: cells.Sample, fault: _Fault, expected: cells.Expectation) -> bool:
+    # Which address is right may be unknown; that one witness of two is wrong is not.
+    return bool(expected.observed) and fault[0] is words.Outcome.FAIL and not sample.disputed
 
 
 def _texts(faults: Counter[_Fault]) -> tuple[str, ...]:
@@ -117,7 +119,7 @@ def _fault(
         # Neither an answer nor a silence: whatever it was, it can't be held against an expectation.
         return words.Outcome.ERROR, f"an answer without a meaning: {sample.reply.error}"
     if isinstance(expected, cells.NoAnswer):
-        text = _silence_fault(sample, expected)
+        text = accounts.disagreement(sample) or _silence_fault(sample, expected)
     else:
         text = _answer_fault(sample, cell, expected, watching)
     return (words.Outcome.FAIL, text) if text is not None else None

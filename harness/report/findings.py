@@ -62,7 +62,7 @@ def because(expectation: cells.Expectation) -> str:
 def witnesses(verdict: cells.Verdict) -> str:
     """Who saw it, and whether they agree."""
     heard = [witness.value for witness in words.Witness if verdict.witnessed.get(witness)]
-    odd = [sample for sample in verdict.samples if disagrees(sample)]
+    odd = [sample for sample in verdict.samples if sample.disputed]
     if odd:
         told = ", ".join(f"{item.witness.value} says {item.address} at {item.backend}" for item in odd[0].accounts)
         return f"DISAGREE in {len(odd)} of {verdict.total}: {told}"
@@ -73,11 +73,6 @@ def witnesses(verdict: cells.Verdict) -> str:
         missing = sorted(witness.value for witness in verdict.watching if not verdict.witnessed.get(witness))
         return f"one witness only: {heard[0]}" + (f" ({', '.join(missing)} watched and saw nothing)" if missing else "")
     return f"{', '.join(heard[:-1])} and {heard[-1]} agree"
-
-
-def disagrees(sample: cells.Sample) -> bool:
-    """Whether two accounts of one sample differ in the address or in who got it."""
-    return len({(account.address, account.backend) for account in sample.accounts}) > 1
 
 
 def look_next(group: Group, folder: str) -> tuple[str, ...]:

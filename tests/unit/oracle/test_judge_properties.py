@@ -202,6 +202,23 @@ def test_a_warning_softens_a_failure_and_nothing_worse(
     assert mild.right == strict.right
 
 
+@given(where=CELLS, count=COUNTS, other=OTHERS, may_reach=st.booleans())
+@EVERY_RUN_ALIKE
+def test_witnesses_that_disagree_fail_whatever_is_expected(
+    where: cells.Cell, count: int, other: facts.Address, may_reach: bool
+) -> None:
+    """What was only observed softens no disagreement, and nor does a silence that lets a request through."""
+    samples = right(where, count, set())
+    told = (builders.account(builders.CLIENT), builders.account(other, witness=words.Witness.KERNEL))
+    samples[0] = dataclasses.replace(samples[0], accounts=told)
+    expected = dataclasses.replace(predictions.expect(where, KNOWN), observed="v3.32.1")
+    if isinstance(expected, cells.NoAnswer):
+        expected = dataclasses.replace(expected, may_reach=may_reach)
+    verdict = judge.judge(where, expected, samples, KNOWN, wanted=count)
+    assert (verdict.outcome is words.Outcome.FAIL) is samples[0].disputed
+    assert any("witnesses disagree" in reason for reason in verdict.reasons) is samples[0].disputed
+
+
 @given(where=CELLS, count=COUNTS, missing=st.integers(1, 5))
 @EVERY_RUN_ALIKE
 def test_fewer_samples_than_asked_for_never_pass(where: cells.Cell, count: int, missing: int) -> None:

@@ -53,7 +53,7 @@ def test_a_judge_that_compares_prefixes_is_found_out(monkeypatch: pytest.MonkeyP
 
 def test_witnesses_that_need_not_agree_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the comparison of witnesses a forged body passes."""
-    monkeypatch.setattr(accounts, "_disagreement", nothing)
+    monkeypatch.setattr(accounts, "disagreement", nothing)
     assert survivors(["forged-body", "another-pod", "prefix"]) == {"forged-body", "another-pod"}
 
 
