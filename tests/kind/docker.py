@@ -41,15 +41,15 @@ def main(argv: list[str]) -> int:
         case [
             "run",
             "--detach",
-            "--init",
             "--name",
             name,
             "--label",
             _,
             "--network",
             network,
-            image,
+            "--entrypoint",
             "sleep",
+            image,
             "infinity",
         ]:
             run(world, name, network, image)

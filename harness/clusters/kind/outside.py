@@ -41,8 +41,9 @@ def client_container(found: engine.Engine, name: str, image: str, push: Push) ->
     """
     push(f"client container {name}", lambda: found.run("rm", "--force", "--volumes", name))
     found.run(
-        "run", "--detach", "--init", "--name", name, "--label", _LABEL, "--network", found.network, image,
-        "sleep", "infinity",
+        "run", "--detach", "--name", name, "--label", _LABEL, "--network", found.network,
+        # Whatever the image would start by itself, the client only has to be there.
+        "--entrypoint", "sleep", image, "infinity",
     )  # fmt: skip
     described = found.inspect("container", name) or {}
     try:
