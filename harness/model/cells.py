@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -288,10 +289,15 @@ class Verdict:
     rewrites: tuple[Rewrite, ...] = ()
 
     @property
+    def alone(self) -> Mapping[words.Witness, int]:
+        """How many answered samples had this witness and no second one; a second one of another sample is none."""
+        kinds = ({account.witness for account in sample.accounts} for sample in self.samples if sample.reply.answered)
+        return Counter(only for found in kinds if len(found) == 1 for only in found)
+
+    @property
     def single(self) -> words.Witness | None:
-        """The only witness, where an answer had no second one; None where it had, or where nothing was answered."""
-        heard = [witness for witness, count in self.witnessed.items() if count]
-        return heard[0] if len(heard) == 1 else None
+        """The only witness, where an answer had no second one; None where all had, or where nothing was answered."""
+        return max(self.alone, key=lambda witness: self.alone[witness], default=None)
 
     @property
     def seen_text(self) -> str:

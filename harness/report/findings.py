@@ -72,7 +72,9 @@ def witnesses(verdict: cells.Verdict) -> str:
     if len(heard) == 1:
         missing = sorted(witness.value for witness in verdict.watching if not verdict.witnessed.get(witness))
         return f"one witness only: {heard[0]}" + (f" ({', '.join(missing)} watched and saw nothing)" if missing else "")
-    return f"{', '.join(heard[:-1])} and {heard[-1]} agree"
+    alone = sum(verdict.alone.values())
+    doubt = f"; {alone} of {verdict.total} samples have one witness only" if alone else ""
+    return f"{', '.join(heard[:-1])} and {heard[-1]} agree{doubt}"
 
 
 def look_next(group: Group, folder: str) -> tuple[str, ...]:

@@ -19,9 +19,11 @@ def shown(record: records.RunRecord, folder: str = "DIR") -> str:
 
 def wrong_source(phase: words.Phase = words.Phase.EBPF) -> records.RunRecord:
     """A run in which one cell shows its entry node, masqueraded by a rule that left a trace."""
+    answered = builders.answered("the-token", builders.cell(phase=phase), saw="172.18.0.2")
+    wire = dataclasses.replace(answered.accounts[0], witness=words.Witness.WIRE)
     verdict = dataclasses.replace(
         builders.verdict(builders.cell(phase=phase), outcome=words.Outcome.FAIL, samples=()),
-        samples=(builders.answered("the-token", builders.cell(phase=phase), saw="172.18.0.2"),),
+        samples=(dataclasses.replace(answered, accounts=(*answered.accounts, wire)),),
         seen={"172.18.0.2 entry-node": 20},
         right=0,
         total=20,
@@ -86,7 +88,7 @@ def test_witnesses_that_disagree_are_shown_with_what_each_says() -> None:
     [verdict] = wrong_source().phases[0].verdicts
     wire = builders.account(builders.CLIENT, witness=words.Witness.WIRE)
     [sample] = verdict.samples
-    torn = dataclasses.replace(sample, accounts=(*sample.accounts, wire))
+    torn = dataclasses.replace(sample, accounts=(sample.accounts[0], wire))
     text = findings.witnesses(dataclasses.replace(verdict, samples=(torn,)))
     assert text.startswith("DISAGREE in 1 of 20: application says 172.18.0.2 at yaobank-customer/customer-1, wire says")
 
@@ -96,6 +98,16 @@ def test_one_witness_only_is_said() -> None:
     [verdict] = wrong_source().phases[0].verdicts
     lonely = dataclasses.replace(verdict, witnessed={words.Witness.APPLICATION: 20})
     assert findings.witnesses(lonely) == "one witness only: application (kernel, wire watched and saw nothing)"
+
+
+def test_a_second_witness_of_another_sample_is_none() -> None:
+    """A table that remembers one sample of two stands for that one only, and the cell says so."""
+    [verdict] = wrong_source().phases[0].verdicts
+    [sample] = verdict.samples
+    forgotten = dataclasses.replace(sample, token="other", accounts=sample.accounts[:1])
+    both = dataclasses.replace(verdict, samples=(sample, forgotten), total=2)
+    assert (verdict.single, both.single) == (None, words.Witness.APPLICATION)
+    assert findings.witnesses(both) == "application and wire agree; 1 of 2 samples have one witness only"
 
 
 @pytest.mark.parametrize("made", [sample_runs.red, sample_runs.invalid, sample_runs.interrupted])
