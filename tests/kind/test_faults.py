@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.clusters.kind import provider
-from harness.core import errors, timeouts
+from harness.core import errors, process, timeouts
+from harness.lab import lifecycle
 from harness.probing import client as probing
 from tests.kind import worlds
 
@@ -183,3 +186,26 @@ def test_a_cluster_that_is_kept_stays(world: worlds.World) -> None:
     assert list(world.state.world["containers"]) == [f"{name}-client"]
     assert kubeconfig.is_file()
     assert shutil.which("kind") is not None
+
+
+def test_an_api_that_goes_in_the_middle_of_a_switch_is_told_and_leaves_nothing(world: worlds.World) -> None:
+    """The cluster dies while eBPF mode is awaited: one line says so, nothing is proven, and all of it is removed."""
+    argv = [sys.executable, "-P", "-m", "harness.cli", "verify", *worlds.WORDS, "--calico-manifests"]
+    child = process.start(
+        [*argv, str(world.manifests), "--samples", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONPATH": str(worlds.ROOT)},
+    )
+    assert child.stdout is not None
+    with child.stdout:
+        said: list[str] = []
+        for line in child.stdout:
+            said.append(line.decode())
+            if "switching to BPF" in said[-1]:
+                [found] = world.state.world["clusters"].values()
+                lifecycle.stop(found["lab"])
+    assert child.wait(60) == 1, said
+    assert "Unreachable" in said[-1] or "the probe" in said[-1], said
+    assert "PASS" not in said[-1]
+    world.assert_empty()

@@ -64,9 +64,8 @@ def assert_the_client_is_outside(found: cluster.Cluster) -> None:
 
 def test_the_whole_story_on_a_kind_cluster(world: worlds.World, tmp_path: Path) -> None:
     """One command makes the cluster, walks iptables, eBPF and back with real traffic, reports, and deletes it."""
-    words_ = ["--cluster", "kind", "--calico-version", worlds.VERSION, "--allow-unpinned", "--samples", "2"]
-    words_ += ["--calico-manifests", str(world.manifests), "--report-dir", str(tmp_path / "report")]
-    argv = [sys.executable, "-P", "-m", "harness.cli", "verify", *words_]
+    words_ = ["--samples", "2", "--calico-manifests", str(world.manifests), "--report-dir", str(tmp_path / "report")]
+    argv = [sys.executable, "-P", "-m", "harness.cli", "verify", *worlds.WORDS, *words_]
     done = process.run(argv, check=False, timeout_s=240, env={**os.environ, "PYTHONPATH": str(worlds.ROOT)})
     said = done.text + done.stderr.decode()
     assert done.returncode == 0, said

@@ -21,6 +21,7 @@ from tests.kind import standing
 ROOT = Path(__file__).resolve().parents[2]
 # A release of which no checksum is known, so that the hand-made manifests may stand for its own.
 VERSION = "v3.32.4"
+WORDS = ("--cluster", "kind", "--calico-version", VERSION, "--allow-unpinned")
 
 OPERATOR = """\
 apiVersion: v1
