@@ -119,7 +119,7 @@ def unexplained(
     ends = {rewrite.after for rewrite in known if rewrite.field == "source"}
     found: dict[tuple[str, str], list[cells.Account]] = {}
     for sample in (item for item in samples if item.of(words.Witness.KERNEL)):
-        own = _own(sample, cell)
+        own = str(cells.own_address(sample.reply, cell))
         told = {str(account.address): account for account in sample.accounts}
         for address, account in told.items():
             if address not in ends | {own}:
@@ -136,8 +136,3 @@ def unexplained(
         )
         for (own, address), accounts in found.items()
     )
-
-
-def _own(sample: cells.Sample, cell: cells.Cell) -> str:
-    local = sample.reply.local
-    return str(cell.client.address if local is None or local[0].is_unspecified else local[0])

@@ -185,6 +185,16 @@ class Reply:
         return self.silence is None and not self.error
 
 
+def own_address(reply: Reply, cell: Cell) -> facts.Address:
+    """The address that the client's socket sent from; the client's where the socket has none or none is known.
+
+    A node has several, and its kernel chooses by the route: that is no rewrite.
+    """
+    if reply.local is None or reply.local[0].is_unspecified:
+        return cell.client.address
+    return reply.local[0]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """What one witness says of one sample.

@@ -49,8 +49,11 @@ def unexplained(verdict: cells.Verdict) -> tuple[str, ...]:
 
 
 def _changed(verdict: cells.Verdict) -> bool:
-    client = verdict.cell.client.address
-    return any(account.address != client for sample in verdict.samples for account in sample.accounts)
+    return any(
+        account.address != cells.own_address(sample.reply, verdict.cell)
+        for sample in verdict.samples
+        for account in sample.accounts
+    )
 
 
 def because(expectation: cells.Expectation) -> str:

@@ -64,14 +64,12 @@ def sent(asked: Question) -> Flow | None:
     cell, reply = asked.cell, asked.reply
     if reply.local is None:
         return None
-    source, port = reply.local
     tcp = cell.destination.protocol in (words.Protocol.HTTP, words.Protocol.TCP)
     destination = reply.peer or cell.path.dialled
     return Flow(
         protocol="TCP" if tcp else "UDP",
-        # A datagram socket that is not connected has no address of its own.
-        source=cell.client.address if source.is_unspecified else source,
-        source_port=port,
+        source=cells.own_address(reply, cell),
+        source_port=reply.local[1],
         destination=destination[0],
         port=destination[1],
     )

@@ -83,6 +83,15 @@ def test_a_rewrite_by_nobody_says_so() -> None:
     assert findings.rewrites(unwatched) == ("nobody watched the kernel's table",)
 
 
+def test_an_address_that_the_socket_had_itself_is_no_rewrite() -> None:
+    """A node's kernel may choose another of the node's addresses; nobody has changed that one."""
+    [verdict] = wrong_source().phases[0].verdicts
+    [sample] = verdict.samples
+    reply = dataclasses.replace(sample.reply, local=(sample.accounts[0].address, 40000))
+    chosen = dataclasses.replace(verdict, samples=(dataclasses.replace(sample, reply=reply),), rewrites=())
+    assert findings.unexplained(chosen) == ()
+
+
 def test_witnesses_that_disagree_are_shown_with_what_each_says() -> None:
     """Both accounts stand beside each other."""
     [verdict] = wrong_source().phases[0].verdicts
