@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     with run_.terminable():
         tried = list(_try_all(chosen, untried, _teller(sys.stderr if args.json else sys.stdout)))
     sys.stdout.write((table.document if args.json else table.render)(tried, untried))
-    return 0 if all(item.good for item in tried) else 1
+    return 0 if table.passed(tried) else 1
 
 
 def everything(*, lab: bool = True) -> tuple[mutations.Mutation, ...]:

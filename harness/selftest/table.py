@@ -35,7 +35,7 @@ def document(tried: Sequence[trial.Tried], untried: Mapping[str, str]) -> str:
     """The same as JSON."""
     said = {
         "version": VERSION,
-        "passed": all(item.good for item in tried),
+        "passed": passed(tried),
         "mutations": [_as_json(item) for item in tried],
         "untried": dict(untried),
     }
@@ -51,16 +51,22 @@ def _lines(tried: Sequence[trial.Tried], untried: Mapping[str, str]) -> Iterator
             yield from _in_full(item)
     for name, reason in untried.items():
         yield from _wrapped(f"NOT TRIED {name}: {reason}")
-    yield verdict(tried)
+    yield verdict(tried, untried)
 
 
-def verdict(tried: Sequence[trial.Tried]) -> str:
+def passed(tried: Sequence[trial.Tried]) -> bool:
+    """Whether the harness was not fooled; where nothing could be tried, nothing was shown."""
+    return bool(tried) and all(item.good for item in tried)
+
+
+def verdict(tried: Sequence[trial.Tried], untried: Mapping[str, str]) -> str:
     """The last line."""
     harmful = [item for item in tried if item.mutation.catch is not None]
     harmless = [item for item in tried if item.mutation.catch is None]
-    word = "PASS" if all(item.good for item in tried) else "FAIL"
+    word = "PASS" if passed(tried) else "FAIL"
     let_be = f", {_count(harmless)} harmless ones let be" if harmless else ""
-    return f"SELFTEST {word}: {_count(harmful)} caught{let_be}"
+    left_out = f", {len(untried)} not tried" if untried else ""
+    return f"SELFTEST {word}: {_count(harmful)} caught{let_be}{left_out}"
 
 
 def _count(tried: Sequence[trial.Tried]) -> str:

@@ -66,7 +66,10 @@ def test_what_the_kernel_cannot_is_counted_and_not_forgotten(monkeypatch: pytest
     chosen = [item for item in lab_trial.MUTATIONS if item.phase is words.Phase.EBPF]
     assert list(lab_trial.try_all(chosen, untried, say=lambda _text: None)) == []
     assert untried == {item.name: "no bpf() here" for item in chosen}
-    assert "NOT TRIED snat-entry: no bpf() here" in table.render([], untried)
+    said = table.render([], untried)
+    assert "NOT TRIED snat-entry: no bpf() here" in said
+    assert said.splitlines()[-1] == f"SELFTEST FAIL: 0 of 0 caught, {len(chosen)} not tried"
+    assert json.loads(table.document([], untried))["passed"] is False
 
 
 def test_what_a_program_of_the_selftests_lacks_is_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
