@@ -85,7 +85,8 @@ class PhaseRecord:
     def outcome(self) -> words.Outcome:
         """INVALID if a control misbehaved or never was, else the worst of the cells; without a cell an error."""
         found = {verdict.outcome for verdict in self.verdicts}
-        if self.verdicts and {control.name for control in self.controls if control.held} != CONTROLS:
+        missing = CONTROLS - {control.name for control in self.controls}
+        if not all(control.held for control in self.controls) or (self.verdicts and missing):
             found.add(words.Outcome.INVALID)
         if not self.verdicts:
             found.add(words.Outcome.ERROR)
@@ -107,10 +108,6 @@ class PhaseRecord:
         """The verdicts of these rows."""
         chosen = set(rows)
         return tuple(verdict for verdict in self.verdicts if verdict.cell.row in chosen)
-
-    def of_policy(self, policy: words.Policy) -> tuple[cells.Verdict, ...]:
-        """The verdicts of one traffic policy."""
-        return tuple(verdict for verdict in self.verdicts if verdict.cell.policy is policy)
 
 
 @dataclass(frozen=True, kw_only=True)

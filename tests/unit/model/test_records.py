@@ -43,6 +43,31 @@ def test_what_is_missing_or_in_the_way_is_never_green(change: dict[str, object],
 
 
 @pytest.mark.parametrize(
+    ("held", "outcome"),
+    [
+        ({"positive": True, "unreachable": True}, words.Outcome.INVALID),
+        ({"positive": True, "unreachable": True, "negative": False}, words.Outcome.INVALID),
+        ({"positive": True, "unreachable": True, "negative": True, "further": True}, words.Outcome.PASS),
+        ({"positive": True, "unreachable": True, "negative": True, "further": False}, words.Outcome.INVALID),
+    ],
+)
+def test_a_control_that_lacks_or_misbehaves_makes_a_phase_invalid(
+    held: dict[str, bool], outcome: words.Outcome
+) -> None:
+    """The three must be there, and whatever was controlled must have been so."""
+    controls = tuple(records.Control(name=name, held=good, text="") for name, good in held.items())
+    assert dataclasses.replace(builders.phase_record(), controls=controls).outcome is outcome
+
+
+def test_no_control_has_a_second_try() -> None:
+    """A control that misbehaved and then held has misbehaved, also where nothing was sampled."""
+    controls = (*builders.held_controls(), records.Control(name="positive", held=False, text=""))
+    assert dataclasses.replace(builders.phase_record(), controls=controls).outcome is words.Outcome.INVALID
+    nothing = builders.phase_record(verdicts=())
+    assert dataclasses.replace(nothing, controls=controls).outcome is words.Outcome.INVALID
+
+
+@pytest.mark.parametrize(
     ("outcome", "code"),
     [
         (words.Outcome.PASS, 0),
