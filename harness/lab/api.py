@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -296,13 +296,3 @@ class Mirror:
 def _key(item: Object) -> tuple[str, str]:
     meta = item["metadata"]
     return meta.get("namespace", ""), meta["name"]
-
-
-def retrying(step: Callable[[], None], *, what: str) -> bool:
-    """Run one step of a loop that will come round again; False, with a log line, if the API refused or was away."""
-    try:
-        step()
-    except errors.ApiError as error:
-        log.warning("%s: %s", what, error)
-        return False
-    return True

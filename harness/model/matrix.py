@@ -112,6 +112,8 @@ DIRECT = (
     Dialled(target=words.Target.POD_ADDRESS, policy=words.Policy.CLUSTER),
 )
 
+# Not planned: an external or gateway client that dials a ClusterIP or a pod's address, since no route leads there from
+# outside; and a NodePort of 127.0.0.1, which depends on kube-proxy's options, and no two dataplanes agree.
 ROWS = tuple(
     Row(standing=standing, dialled=dialled, protocol=protocol, host_backend=host_backend)
     for standings, targets in ((THROUGH_A_NODE + HAIRPIN[:2], NODE_PORTS), (DIRECTLY + HAIRPIN[2:], DIRECT))
@@ -157,12 +159,6 @@ GROUPS: Mapping[str, tuple[Row, ...]] = MappingProxyType(
         "direct": _of(lambda standing: standing in DIRECTLY),
     }
 )
-
-NOT_PLANNED = {
-    "external or gateway -> ClusterIP or pod address": "no route leads there from outside the cluster",
-    "host-network backend -> itself": "its address is its node's: the same as a host-network client there",
-    "localhost -> NodePort": "a NodePort of 127.0.0.1 depends on kube-proxy's options, and no two dataplanes agree",
-}
 
 
 def row(name: str) -> Row:

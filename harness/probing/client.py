@@ -279,15 +279,6 @@ def running(runner: runners.Runner) -> Iterator[Session]:
         yield session
 
 
-def dial_all(dialler: Dialler, dials: Sequence[Dial]) -> list[Replies]:
-    """Take all dials side by side, so that unanswered ones cost the longest time limit and not the sum of all.
-
-    Raises:
-        ProbeError: The agent failed.
-    """
-    return dialler.dial_many(dials) if dials else []
-
-
 def longest_s(dials: Sequence[Dial], concurrency: int) -> float:
     """The longest that dials can take side by side if servers take every sample and answer none."""
     rounds = -(-sum(len(dial.tokens) for dial in dials) // max(1, concurrency))

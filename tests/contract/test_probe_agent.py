@@ -355,12 +355,11 @@ def test_a_connection_can_be_kept_open() -> None:
 def test_several_dials_run_at_once(session: client.Session) -> None:
     """Answers find the dial that they belong to."""
     with answering(b"HTTP/1.1 200 OK\r\n\r\n") as (port, _), socket.create_server(("127.0.0.1", 0)) as mute:
-        quick, slow = client.dial_all(
-            session,
+        quick, slow = session.dial_many(
             [
                 dial(port, words.Protocol.HTTP),
                 dial(mute.getsockname()[1], words.Protocol.HTTP, timeout_s=0.2),
-            ],
+            ]
         )
     assert all(reply.answered for reply in quick.values())
     assert not any(reply.answered for reply in slow.values())

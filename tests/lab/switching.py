@@ -197,7 +197,7 @@ def ask(probe: probing.Session, places: tuple[Place, ...]) -> list[Sample]:
         )
         for place, token in zip(places, tokens, strict=True)
     ]
-    replies = probing.dial_all(probe, dials)
+    replies = probe.dial_many(dials)
     return [
         Sample(place=place, token=token, reply=reply[token])
         for place, token, reply in zip(places, tokens, replies, strict=True)

@@ -11,7 +11,6 @@ from harness.lab.apiserver import golang
 from harness.lab.apiserver.statuses import Cause, invalid
 
 _DNS_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-_DNS_1035 = re.compile(r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
 _SUBDOMAIN = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
 _QUALIFIED = re.compile(r"^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$")
 _LABEL_VALUE = re.compile(r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")
@@ -25,11 +24,6 @@ SUBDOMAIN_RULE = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
     "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
-RULE_1035 = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
-    "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
-    "'[a-z]([-a-z0-9]*[a-z0-9])?')"
 )
 _QUALIFIED_RULE = (
     "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
@@ -56,11 +50,6 @@ def _too_long(most: int) -> str:
 def label_problems(name: str) -> list[str]:
     """What keeps a name from being an RFC 1123 label."""
     return ([_too_long(63)] if len(name) > 63 else []) + ([] if _DNS_LABEL.match(name) else [LABEL_RULE])
-
-
-def problems_1035(name: str) -> list[str]:
-    """What keeps a name from being an RFC 1035 label, which Services' names were until v1.33."""
-    return ([_too_long(63)] if len(name) > 63 else []) + ([] if _DNS_1035.match(name) else [RULE_1035])
 
 
 def subdomain_problems(name: str) -> list[str]:

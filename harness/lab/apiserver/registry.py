@@ -92,11 +92,6 @@ class Resource:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
-    def qualified_kind(self) -> str:
-        """The kind with its group, as in ``Deployment.apps``."""
-        return f"{self.kind}.{self.group}" if self.group else self.kind
-
-    @property
     def storage(self) -> tuple[str, str]:
         """The key of its objects in the store: group and plural."""
         return self.stored_as or (self.group, self.plural)

@@ -179,13 +179,3 @@ def test_a_mirror_lists_anew_when_its_place_is_too_old(client: api.Api, script: 
     assert script.exhausted.wait(20)
     mirror.stop()
     assert [item["metadata"]["name"] for item in mirror.items(PATH)] == ["new"]
-
-
-def test_a_refused_step_is_retried_by_its_loop() -> None:
-    """One refused step of a loop is logged, and the loop lives on."""
-
-    def refused() -> None:
-        raise errors.ApiError(409, "Conflict", "changed meanwhile")
-
-    assert api.retrying(lambda: None, what="status") is True
-    assert api.retrying(refused, what="status") is False
