@@ -10,7 +10,7 @@ import pytest
 from harness.core import process
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = ["harness", "fixtures", "tests", "manifests", "conftest.py"]
+CODE = ["harness", "fixtures", "tests", "manifests", "conftest.py", "bench"]
 
 
 @pytest.mark.parametrize(

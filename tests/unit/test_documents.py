@@ -10,16 +10,16 @@ import pytest
 from harness import cli
 from harness.clusters import arguments
 from harness.clusters.kind import images, pins
+from harness.model import words
 from tests import recordings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "docs/ci.md", "docs/real-clusters.md", "docs/troubleshooting.md")]
 _COMMAND = re.compile(r"(?:\./sourceip|\.venv/bin/pytest)[^\n`]*(?:\\\n[^\n`]*)*")
-# Of pytest, of the commands that have options of their own, and of what is to come with the existing provider.
+# Of pytest, and of the commands that have options of their own.
 _OTHERS = {
     "--junitxml", "--no-install", "--matrix", "--cells", "--json", "--html", "--junit", "--name", "--node",
     "--services", "--endpointslices", "--nodes", "--dataplane", "--cell", "--level", "--only", "--facts",
-    "--context", "--client-cmd", "--read-only", "--allow-switch",
 }  # fmt: skip
 
 
@@ -80,3 +80,19 @@ def test_the_images_are_those_that_the_recorded_cluster_ran() -> None:
     }
     assert len(recorded) == 6
     assert set(re.findall(r"quay\.io/[\w./-]+:v[\d.]+", _offline())) == recorded
+
+
+def test_the_design_names_every_part_where_it_is() -> None:
+    """Each folder with code in it has its line in the layout, and each marker and class is one that there is."""
+    design = (ROOT / "docs" / "design.md").read_text()
+    layout = design.partition("## 5. ")[2].partition("## 6. ")[0]
+    parents = [ROOT / name for name in (".", "harness", "harness/lab", "tests", "manifests")]
+    folders = {path.parent.name for parent in parents for path in parent.glob("*/*") if path.suffix in (".py", ".yaml")}
+    assert {name for name in folders if not re.search(rf"\b{name}\b", layout)} == set()
+    [markers] = re.findall(r"^Markers: (.*?)\. ", design, re.MULTILINE)
+    registered = (ROOT / "tox.ini").read_text().partition("markers =")[2]
+    assert re.findall(r"`(\w+)`", markers) == re.findall(r"^    (\w+):", registered, re.MULTILINE)
+    options = set(re.findall(r"--[\w-]+", design.partition("## 9. ")[2].partition("## 10. ")[0]))
+    assert {*arguments.OURS, *arguments.PYTEST_KINDS} - options == set()
+    [classes] = re.findall(r"^\| class \| (.*?): ", design, re.MULTILINE)
+    assert set(re.findall(r"`([\w-]+)`", classes)) == {item.value for item in words.AddressClass}
