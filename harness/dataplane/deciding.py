@@ -150,9 +150,13 @@ def _bare(found: Evidence) -> frozenset[str]:
 
 def _moved(found: Evidence, before: Evidence | None) -> dict[int, int]:
     earlier = (before.packets if before is not None else None) or {}
-    # Rules that were written anew in between begin at 0 again.
-    moved = {port: count - min(earlier.get(port, 0), count) for port, count in (found.packets or {}).items()}
+    moved = {port: _grown(earlier.get(port, 0), count) for port, count in (found.packets or {}).items()}
     return {port: count for port, count in moved.items() if count and port in found.asked}
+
+
+def _grown(before: int, now: int) -> int:
+    # kube-proxy writes this chain anew with every change of any Service, and its counters then begin at 0 again.
+    return now - before if now >= before else now
 
 
 def _lines(found: Evidence, before: Evidence | None) -> Iterable[tuple[str, str]]:
