@@ -72,18 +72,25 @@ def nat_rules(api: client.Client, pod: str) -> str:
 
     Raises:
         ApiError: The API refused, or the pod is gone.
-        CommandError: The image has no iptables.
+        CommandError: The image has no iptables, in the words of the last program.
     """
-    first = text = run(api, pod, (SAVES[0], "-c", "-t", "nat"))
-    for program in SAVES[1:]:
-        if "KUBE-" in text:
-            return text
+    first: str | None = None
+    missing: errors.HarnessError | None = None
+    for program in SAVES:
         try:
             text = run(api, pod, (program, "-c", "-t", "nat"))
         except errors.HarnessError as error:
+            # An image may have Felix's own choice of names only, which is not the plain one.
             if not is_missing(error):
                 raise
-    return text if "KUBE-" in text else first
+            missing = error
+            continue
+        if "KUBE-" in text:
+            return text
+        first = text if first is None else first
+    if first is None and missing is not None:
+        raise missing
+    return first or ""
 
 
 def log(api: client.Client, pod: str) -> str:

@@ -92,6 +92,8 @@ def test_an_image_without_the_tool_is_an_error(image: Arrange) -> None:
         ({NAT: "empty", NFT: ":KUBE-SERVICES"}, [NAT, NFT]),
         ({NAT: "empty", LEGACY: ":KUBE-SERVICES"}, [NAT, NFT, LEGACY]),
         ({NAT: "empty", NFT: "other", LEGACY: "more"}, [NAT, NFT, LEGACY]),
+        ({NFT: ":KUBE-SERVICES"}, [NAT, NFT]),
+        ({LEGACY: "empty"}, [NAT, NFT, LEGACY]),
     ],
 )
 def test_rules_are_read_from_the_kind_that_has_kubes_chains(
@@ -102,3 +104,10 @@ def test_rules_are_read_from_the_kind_that_has_kubes_chains(
     text = agents.nat_rules(fakes.Api(), "pod")
     assert text == next((said for said in programs.values() if "KUBE-" in said), "empty")
     assert found == asked
+
+
+def test_an_image_without_any_iptables_is_an_error(image: Arrange) -> None:
+    """That is not a node without rules."""
+    image({})
+    with pytest.raises(errors.ApiError, match="not found"):
+        agents.nat_rules(fakes.Api(), "pod")
