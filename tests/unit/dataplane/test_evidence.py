@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import http.server
+import threading
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 import pytest
@@ -31,7 +34,7 @@ SAID = {
     "calico-node -bpf conntrack dump": "TCP 172.18.0.5:4000 -> 172.18.0.2:30180 -> 10.0.0.1:80  Active ago 1s",
     "ip -d -j addr show": '[{"ifname": "eth0", "addr_info": [{"local": "172.18.0.2"}]}]',
     "bpftool cgroup show /run/calico/cgroup": "",
-    "curl -s -m 2 http://127.0.0.1:10249/proxyMode": "iptables",
+    " ".join(evidence.MODE): "HTTP/1.0 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n\r\niptables",
 }
 LOG = "2026-11-23 05:36:04.7 [INFO][265] felix/summary.go 100: Summarising"
 
@@ -107,3 +110,34 @@ def test_a_probes_entry_is_looked_for_where_one_is_given() -> None:
     first, *others = evidence.collect(Api(), builders.known(), probes={"kind-control-plane": probe})
     assert first.connection is True
     assert [item.connection for item in others] == [None, None]
+
+
+@contextlib.contextmanager
+def _kube_proxy() -> Iterator[int]:
+    """A server that says a mode as kube-proxy does; its port."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/proxyMode"
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"nftables")
+
+        def log_message(self, *_args: object) -> None:
+            """Say nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        yield server.server_port
+
+
+def test_the_mode_is_asked_with_what_the_image_has() -> None:
+    """calico-node's image keeps bash and cat and neither curl nor wget, and by these kube-proxy's mode is read."""
+    assert evidence.MODE[0] == "bash"
+    with _kube_proxy() as port:
+        argv = [word.replace("10249", str(port)) for word in evidence.MODE]
+        said = process.run(argv, timeout_s=10.0, env={"PATH": "/usr/bin:/bin"}).text
+    node = builders.known().nodes[0]
+    assert evidence.read(node, frozenset(), {"mode": said}).proxy_mode == "nftables"
+    refused = "bash: connect: Connection refused\nbash: /dev/tcp/127.0.0.1/10249: Connection refused"
+    assert evidence.read(node, frozenset(), {"mode": refused}).proxy_mode == ""
