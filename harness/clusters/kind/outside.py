@@ -54,7 +54,12 @@ def client_container(found: engine.Engine, name: str, image: str, push: Push) ->
 
 
 def is_ours(address: str) -> bool:
-    """Whether this machine has that address itself, in the network namespace that we are in."""
+    """Whether this machine has that address itself, in the network namespace that we are in.
+
+    An internal network has no gateway; the empty address would be any of this machine's.
+    """
+    if not address:
+        return False
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((address, 0))
