@@ -15,13 +15,11 @@ from harness.core import errors, waiting
 from harness.dataplane import operator_status, proof
 from harness.kube import client
 from harness.model import facts, matrix, named, words
+from harness.probing import client as probing
 
 # How many looks in a row must be right before a phase counts as converged.
 STREAK = 3
 _DELAY_S = 0.1
-# A connection whose first packet was lost on the way of a switch tells nothing more by being waited for; the kernel
-# sends the next after a second, and the next look is sooner than that.
-_HASTY_S = 0.5
 
 # Each of these is answered in every phase.
 SENTINELS = (
@@ -100,8 +98,9 @@ def settle(
 ) -> Settled:
     """Wait until a phase's dataplane is in force and seen; a wait in vain is a result, not an error.
 
-    An API that refuses for a moment is part of a switch, so it only makes a look wrong. An
-    Installation that the operator refuses ends the wait at once.
+    An API that refuses for a moment is part of a switch, so it only makes a look wrong, and so does an agent in a pod
+    whose exec a switch has cut, since the next look starts another. An Installation that the operator refuses ends
+    the wait at once.
 
     Args:
         place: The cluster and its clients.
@@ -113,7 +112,7 @@ def settle(
 
     Raises:
         ApiError: The API still refused when the wait was over.
-        ProbeError: The probe failed.
+        ProbeError: The probe of the client outside has ended, which nobody starts again.
     """
     streak: list[Look] = []
     told = ""
@@ -125,6 +124,10 @@ def settle(
             if not current.right:
                 current = dataclasses.replace(current, standing=operator_status.observe(place.api))
         except errors.ApiError as error:
+            current = Look(at=clock.now(), wrong=(str(error),))
+        except probing.ProbeError as error:
+            if place.probe is not None and not place.probe.alive:
+                raise
             current = Look(at=clock.now(), wrong=(str(error),))
         if current.standing.text not in ("", told):
             told = current.standing.text
@@ -173,7 +176,9 @@ def _look(
 
 def _wrong(place: scene.Scene, phase: words.Phase, known: facts.Facts, rows: Sequence[matrix.Row]) -> tuple[str, ...]:
     """What one fresh connection a cell shows; those that must stay unanswered are left to the verdict."""
-    patience = dataclasses.replace(place.patience, probe_s=_HASTY_S)
+    # A connection whose first packet was lost on the way of a switch tells nothing more by being waited for: the kernel
+    # sends the next after a second, and the next look is sooner. A bank that is slow must be waited for all the same.
+    patience = dataclasses.replace(place.patience, probe_s=place.patience.look_s)
     hasty = dataclasses.replace(place, patience=patience, witnesses=place.witnesses[:1])
     try:
         found = source_ip.check(hasty, phase, known, samples=1, rows=rows).verdicts

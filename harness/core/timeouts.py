@@ -21,6 +21,8 @@ class Timeouts:
     """One sample that is expected to be answered."""
     unanswered_s: float = 1.0
     """One sample that is expected to stay unanswered."""
+    look_s: float = 0.5
+    """One fresh connection of a look that a switch is awaited by."""
     cluster_s: float = 900.0
     """A cluster from its first container to a network on every node."""
     api_s: float = 30.0

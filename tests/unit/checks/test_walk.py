@@ -7,12 +7,14 @@ from collections.abc import Container, Sequence
 
 import pytest
 
-from harness.checks import proving, walk
-from harness.core import errors, waiting
+from harness.checks import convergence, proving, walk
+from harness.clusters.kind import provider
+from harness.core import errors, timeouts, waiting
 from harness.dataplane import evidence, proof
 from harness.kube import client
 from harness.model import cells, facts, records, words
 from harness.oracle import predictions
+from harness.probing import client as probing
 from tests import builders, fake_cluster
 
 
@@ -233,6 +235,58 @@ def test_an_api_that_refuses_for_a_moment_only_delays() -> None:
     record = walking(api).reach(words.Phase.IPTABLES)
     assert record.passed
     assert record.converged_s == pytest.approx(2 * 0.1)
+
+
+class Cut(fake_cluster.Probe):
+    """A probe whose first dials are cut off in the middle, and which then answers again or has ended."""
+
+    def __init__(self, api: fake_cluster.Api, *, ended: bool) -> None:
+        super().__init__(api)
+        self.cuts = 2
+        self.ended = ended
+        self.limits: list[float] = []
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still be asked."""
+        return not self.ended
+
+    def dial(self, wanted: probing.Dial) -> dict[str, cells.Reply]:
+        """Fail as long as it is cut off."""
+        self.limits.append(wanted.timeout_s)
+        if self.cuts:
+            self.cuts -= 1
+            raise probing.ProbeError("the exec has ended")
+        return super().dial(wanted)
+
+
+def test_an_agent_that_is_cut_off_by_a_switch_only_delays() -> None:
+    """Its look is a wrong one; the next starts another agent."""
+    api = fake_cluster.Api()
+    record = walking(api, probe=Cut(api, ended=False)).reach(words.Phase.IPTABLES)
+    assert record.passed
+    assert record.converged_s is not None
+    assert record.converged_s >= 0.1
+
+
+def test_a_probe_outside_that_has_ended_ends_the_run() -> None:
+    """Nobody starts it again, so that to wait would be in vain."""
+    api = fake_cluster.Api()
+    with pytest.raises(probing.ProbeError, match="has ended"):
+        walking(api, probe=Cut(api, ended=True)).reach(words.Phase.IPTABLES)
+
+
+def test_a_look_waits_as_long_as_this_cluster_needs() -> None:
+    """A real bank is slower than the lab's, and a look that is too hasty for it would never be right."""
+    api = fake_cluster.Api()
+    probe = Cut(api, ended=False)
+    probe.cuts = 0
+    place = fake_cluster.place(api, probe)
+    place = dataclasses.replace(place, patience=dataclasses.replace(place.patience, look_s=2.0))
+    settled = convergence.settle(place, words.Phase.IPTABLES, observe=fake_cluster.observe, clock=fake_cluster.Clock())
+    assert settled.trouble == ""
+    assert set(probe.limits) == {2.0}
+    assert provider._PATIENCE.look_s > timeouts.DEFAULT.look_s
 
 
 def test_an_expectation_without_a_source_ends_the_run_before_a_sample_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
