@@ -118,3 +118,11 @@ class ApiError(HarnessError):
         self.reason = reason
         self.message = message
         super().__init__(f"{code} {reason}: {message}")
+
+    @property
+    def is_momentary(self) -> bool:
+        """Whether the API could not answer just then, so that the same request may be answered later.
+
+        An API server that is busy with new definitions, or whose etcd waits for a disk, answers 429 or a 5xx.
+        """
+        return self.reason == "Unreachable" or self.code in (429, 500, 502, 503, 504)

@@ -117,13 +117,23 @@ def _restart_operator(api: client.Client, timeout_s: float, clock: waiting.Clock
     now = datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds")
     api.patch(OPERATOR, {"spec": {"template": {"metadata": {"annotations": {_RESTARTED: now}}}}}, kind=client.STRATEGIC)
     waiting.wait_until(
-        lambda: api.get(OPERATOR),
-        conditions.deployment_is_available,
+        lambda: _operator(api),
+        lambda found: isinstance(found, dict) and conditions.deployment_is_available(found),
         what="tigera-operator started again",
         timeout_s=timeout_s,
         delay_s=1.0,
         clock=clock,
     )
+
+
+def _operator(api: client.Client) -> client.Object | str:
+    """The operator's Deployment, or why the API could not show it just now."""
+    try:
+        return api.get(OPERATOR)
+    except errors.ApiError as error:
+        if not error.is_momentary:
+            raise
+        return str(error)
 
 
 def _to_iptables(api: client.Client) -> None:

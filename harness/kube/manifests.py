@@ -77,10 +77,15 @@ def wait_for_workloads(api: client.Client, objects: Sequence[client.Object], *, 
     shaped = api.shape.shaped(objects)
     wanted = {api.path_of(item): _AVAILABLE[item["kind"]] for item in shaped if item["kind"] in _AVAILABLE}
 
-    def observe() -> dict[str, client.Object]:
-        return {path: api.get(path) for path in wanted}
+    def observe() -> dict[str, client.Object] | str:
+        try:
+            return {path: api.get(path) for path in wanted}
+        except errors.ApiError as error:
+            if not error.is_momentary:
+                raise
+            return str(error)
 
-    def available(found: dict[str, client.Object]) -> bool:
-        return all(wanted[path](item) for path, item in found.items())
+    def available(found: dict[str, client.Object] | str) -> bool:
+        return isinstance(found, dict) and all(wanted[path](item) for path, item in found.items())
 
     waiting.wait_until(observe, available, what="every workload available", timeout_s=timeout_s)

@@ -34,12 +34,14 @@ class State:
         nodes: All nodes.
         calico_nodes: The calico-node pods that are available; None while the operator has not made the DaemonSet.
         statuses: What TigeraStatus says, by name, for people.
+        trouble: Why the API could not be asked just now; empty if it could.
     """
 
     nodes_ready: int
     nodes: int
     calico_nodes: int | None
     statuses: tuple[str, ...] = ()
+    trouble: str = ""
 
     @property
     def ready(self) -> bool:
@@ -47,6 +49,8 @@ class State:
         return bool(self.nodes) and self.nodes_ready == self.nodes == self.calico_nodes
 
     def __str__(self) -> str:
+        if self.trouble:
+            return self.trouble
         told = f"; TigeraStatus: {', '.join(self.statuses)}" if self.statuses else ""
         return f"{self.nodes_ready} of {self.nodes} nodes ready, calico-node on {self.calico_nodes or 0}{told}"
 
@@ -63,8 +67,8 @@ def install(api: client.Client, files: Sequence[tuple[str, bytes]], *, timeout_s
         say(f"applying {name}")
         apply_all(api, manifests.objects_of(data, name), timeout_s=min(timeout_s, _DEFINED_S))
     waiting.wait_until(
-        lambda: api.find(_OPERATOR) or {},
-        lambda found: bool(found) and conditions.deployment_is_available(found),
+        lambda: _operator(api),
+        lambda found: isinstance(found, dict) and conditions.deployment_is_available(found),
         what="tigera-operator available",
         timeout_s=timeout_s,
         delay_s=_DELAY_S,
@@ -73,32 +77,44 @@ def install(api: client.Client, files: Sequence[tuple[str, bytes]], *, timeout_s
     wait_for_network(api, timeout_s=timeout_s, say=say)
 
 
+def _operator(api: client.Client) -> client.Object | str:
+    """The operator's Deployment, or why there is none to see."""
+    try:
+        return api.find(_OPERATOR) or "no Deployment tigera-operator"
+    except errors.ApiError as error:
+        if not error.is_momentary:
+            raise
+        return str(error)
+
+
 def apply_all(api: client.Client, objects: Sequence[client.Object], *, timeout_s: float = _DEFINED_S) -> None:
-    """Apply objects in order; one whose kind was defined a moment ago is awaited.
+    """Apply objects in order; one whose kind was defined a moment ago is awaited, and so is an API that is busy.
 
     Raises:
         ApiError: The API refused.
-        WaitTimeout: A kind was never defined.
+        WaitTimeout: A kind was never defined, or the API had no time for it.
     """
     for item in objects:
         waiting.wait_until(
             lambda item=item: _applied(api, item),  # type: ignore[misc]
-            lambda done: done,
+            lambda trouble: not trouble,
             what=f"the kind {item['kind']} of {item['apiVersion']}",
             timeout_s=timeout_s,
             delay_s=_DELAY_S,
         )
 
 
-def _applied(api: client.Client, item: client.Object) -> bool:
+def _applied(api: client.Client, item: client.Object) -> str:
+    """Why it could not be applied just now; empty if it was."""
     try:
         api.apply(item)
     except errors.ApiError as error:
         # Between a definition and the API's knowing its kind there is a moment.
-        if error.code == 404 and any(words in error.message for words in _UNDEFINED):
-            return False
-        raise
-    return True
+        undefined = error.code == 404 and any(words in error.message for words in _UNDEFINED)
+        if not undefined and not error.is_momentary:
+            raise
+        return str(error)
+    return ""
 
 
 def wait_for_network(api: client.Client, *, timeout_s: float, say: Say) -> None:
@@ -110,7 +126,7 @@ def wait_for_network(api: client.Client, *, timeout_s: float, say: Say) -> None:
     told: list[str] = []
 
     def observe() -> State:
-        found = state(api)
+        found = _state_or_trouble(api)
         if str(found) not in told[-1:]:
             told.append(str(found))
             say(str(found))
@@ -119,6 +135,15 @@ def wait_for_network(api: client.Client, *, timeout_s: float, say: Say) -> None:
     waiting.wait_until(
         observe, lambda found: found.ready, what="a network on every node", timeout_s=timeout_s, delay_s=_DELAY_S
     )
+
+
+def _state_or_trouble(api: client.Client) -> State:
+    try:
+        return state(api)
+    except errors.ApiError as error:
+        if not error.is_momentary:
+            raise
+        return State(nodes_ready=0, nodes=0, calico_nodes=None, trouble=str(error))
 
 
 def state(api: client.Client) -> State:

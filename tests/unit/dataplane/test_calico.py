@@ -8,6 +8,7 @@ import pytest
 
 from harness.core import errors
 from harness.dataplane import calico, proof
+from harness.kube import client
 from harness.model import words
 from tests import builders, fake_cluster
 from tests.unit.dataplane import fakes
@@ -51,6 +52,26 @@ def test_an_operator_that_does_not_come_back_is_an_error() -> None:
     with pytest.raises(errors.WaitTimeout, match="tigera-operator started again"):
         calico.switch(api, words.Dataplane.BPF, told=calico.Way.MANUAL, timeout_s=5.0, clock=fake_cluster.Clock())
     assert "patch installations/default" not in api.steps
+
+
+def test_an_api_that_is_away_while_the_operator_starts_only_delays() -> None:
+    """It is asked again; what it refuses for a reason ends the switch."""
+    api, clock = fakes.Api(operator=True, looks=1), fake_cluster.Clock()
+    answers, trouble = api.get, iter([None, errors.ApiError(503, "ServiceUnavailable", "one moment")])
+
+    def get(path: str, params: client.Params = ()) -> client.Object:
+        error = next(trouble, None) if path == calico.OPERATOR else None
+        if error is not None:
+            raise error
+        return answers(path, params)
+
+    api.get = get  # type: ignore[method-assign]  # the fake's own answers, after a while
+    calico.switch(api, words.Dataplane.BPF, told=calico.Way.MANUAL, clock=clock)
+    assert api.steps[-2:] == ["patch installations/default", "patch kube-proxy"]
+    trouble = iter([None, errors.ApiError(403, "Forbidden", "not you")])
+    api._endpoint = None
+    with pytest.raises(errors.ApiError, match="not you"):
+        calico.switch(api, words.Dataplane.BPF, told=calico.Way.MANUAL, clock=clock)
 
 
 def test_the_automatic_way_is_one_patch() -> None:

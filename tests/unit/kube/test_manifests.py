@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.core import errors
-from harness.kube import manifests
+from harness.kube import client, manifests
 
 
 @pytest.mark.parametrize("text", ["a: [", "just words", "kind: Pod", "- a\n- b"])
@@ -80,3 +82,31 @@ def test_what_kubernetes_reads_as_strings_is_strings() -> None:
     data = head + b"data: {day: 2026-11-23, at: 2026-11-23T05:16:32Z, op: =}\n"
     [found] = manifests.objects_of(data, "x.yaml")
     assert json.loads(json.dumps(found["data"])) == {"day": "2026-11-23", "at": "2026-11-23T05:16:32Z", "op": "="}
+
+
+class Slow(client.Client):
+    """An API that could not answer at first, and then shows a Deployment that is available."""
+
+    def __init__(self, error: errors.ApiError) -> None:
+        self.errors = [error]
+
+    def path_of(self, obj: Mapping[str, Any]) -> str:
+        """Its name."""
+        return str(obj["metadata"]["name"])
+
+    def get(self, path: str, params: client.Params = ()) -> client.Object:
+        """Fail once."""
+        if self.errors:
+            raise self.errors.pop()
+        counts = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+        return {"metadata": {"name": path}, "spec": {}, "status": counts}
+
+
+def test_an_api_that_is_away_while_workloads_start_only_delays() -> None:
+    """It is asked again; what it refuses for a reason is an error at once."""
+    objects = [{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}}]
+    busy = Slow(errors.ApiError(500, "InternalError", "etcdserver: request timed out"))
+    manifests.wait_for_workloads(busy, objects, timeout_s=5.0)
+    assert not busy.errors
+    with pytest.raises(errors.ApiError, match="Forbidden"):
+        manifests.wait_for_workloads(Slow(errors.ApiError(403, "Forbidden", "no")), objects, timeout_s=5.0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -55,3 +57,69 @@ def test_a_node_that_stays_without_a_network_is_told_by_what_was_seen_last() -> 
     with pytest.raises(errors.WaitTimeout, match="2 of 3 nodes ready, calico-node on 2"):
         calico.wait_for_network(Stuck(), timeout_s=0.0, say=said.append)
     assert said == ["2 of 3 nodes ready, calico-node on 2"]
+
+
+NODES = {"items": [{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}]}
+CALICO_NODE = {"metadata": {"generation": 1}, "status": {"observedGeneration": 1, "numberAvailable": 1}}
+OPERATOR = {
+    "metadata": {"generation": 1},
+    "spec": {"replicas": 1},
+    "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1},
+}
+BUSY = (
+    errors.ApiError(500, "InternalError", "etcdserver: request timed out"),
+    errors.ApiError(429, "TooManyRequests", "the server has received too many requests"),
+    errors.ApiError(0, "Unreachable", "GET /: Connection aborted."),
+)
+
+
+class Busy(client.Client):
+    """An API that has no time for anything when it is first asked for it."""
+
+    def __init__(self, error: errors.ApiError) -> None:
+        self.error = error
+        self.asked: set[str] = set()
+        self.applied: list[str] = []
+
+    def _pass(self, what: str) -> None:
+        if what not in self.asked:
+            self.asked.add(what)
+            raise self.error
+
+    def get(self, path: str, params: client.Params = ()) -> client.Object:
+        """What calico is awaited by."""
+        self._pass(path)
+        found: dict[str, client.Object] = {
+            "nodes": NODES,
+            "calico-node": CALICO_NODE,
+            "tigera-operator": OPERATOR,
+            "tigerastatuses": {},
+        }
+        return found[path.rpartition("/")[2]]
+
+    def apply(self, obj: Mapping[str, Any]) -> client.Object:
+        """Take it."""
+        self._pass(obj["kind"])
+        self.applied.append(obj["kind"])
+        return dict(obj)
+
+
+@pytest.mark.parametrize("error", BUSY, ids=lambda error: error.reason)
+def test_an_api_that_is_busy_with_definitions_only_delays(
+    error: errors.ApiError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each object is applied once it can be, operator and network are awaited all the same, and it is told."""
+    monkeypatch.setattr(calico, "_DELAY_S", 0.0)
+    api, told = Busy(error), list[str]()
+    calico.install(
+        api, [("a.yaml", b"{apiVersion: v1, kind: Namespace, metadata: {name: a}}")], timeout_s=5.0, say=told.append
+    )
+    assert api.applied == ["Namespace", "Installation"]
+    assert str(error) in told
+    assert told[-1].startswith("1 of 1 nodes ready")
+
+
+def test_an_api_that_refuses_is_not_awaited() -> None:
+    """What was refused for a reason is refused again."""
+    with pytest.raises(errors.ApiError, match="invalid"):
+        calico.apply_all(Busy(errors.ApiError(422, "Invalid", "invalid")), [{"apiVersion": "v1", "kind": "A"}])
