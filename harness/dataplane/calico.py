@@ -101,16 +101,24 @@ def _to_bpf_by_hand(api: client.Client, timeout_s: float, clock: waiting.Clock) 
     wanted = endpoint_config(api.get(_API_ENDPOINTS))
     if (api.find(ENDPOINT) or {}).get("data") != wanted["data"]:
         api.apply(wanted)
-        _restart_operator(api, timeout_s, clock)
+        restart_operator(api, timeout_s, clock)
     # hostPorts is cleared as the walk-through does it: old operators refuse BPF with it.
     api.patch(inventory.INSTALLATION, _network({"linuxDataplane": "BPF", "hostPorts": None}))
     _select_kube_proxy(api, {_MANUAL_SELECTOR: "true"})
 
 
-def _restart_operator(api: client.Client, timeout_s: float, clock: waiting.Clock) -> None:
+def restart_operator(
+    api: client.Client,
+    timeout_s: float = timeouts.DEFAULT.rollout_s,
+    clock: waiting.Clock = waiting.REAL,
+) -> None:
     """As ``kubectl rollout restart`` does it: an operator that runs keeps the endpoint that it has seen (finding 11).
 
     An operator that is no Deployment, such as the lab's, is left to notice by itself.
+
+    Raises:
+        ApiError: The API refused.
+        WaitTimeout: The operator did not come back.
     """
     if api.find(OPERATOR) is None:
         return

@@ -48,6 +48,7 @@ def put_back(api: client.Client, before: Found, say: Callable[[str], None]) -> N
 
     Raises:
         ApiError: The API refused.
+        WaitTimeout: The operator, which has to be started again, did not come back.
         CleanupError: The dataplane itself is not the one that was found, so nothing else is touched.
     """
     now = found(api)
@@ -85,6 +86,9 @@ def _put_back_endpoint(api: client.Client, before: Found, now: Found, say: Calla
     else:
         data = _difference(before.endpoint, now.endpoint or {})
         api.patch(calico.ENDPOINT, {"data": data})
+    # One that runs on would keep the endpoint that it has seen, and give it to every node's agent (finding 11).
+    say("restarting tigera-operator, which has read it")
+    calico.restart_operator(api)
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:

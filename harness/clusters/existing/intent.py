@@ -10,7 +10,7 @@ _CHANGES = (
     "Installation default",
     "DaemonSet kube-system/kube-proxy",
     "ConfigMap tigera-operator/kubernetes-services-endpoint",
-    "Deployment tigera-operator/tigera-operator (restarted where the ConfigMap is new)",
+    "Deployment tigera-operator/tigera-operator (restarted whenever the ConfigMap changes)",
 )
 
 

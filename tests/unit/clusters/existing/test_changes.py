@@ -67,6 +67,19 @@ def test_a_config_map_that_was_there_has_its_old_data() -> None:
     assert ("DELETE", calico.ENDPOINT) not in now.asked
 
 
+@pytest.mark.parametrize("before", [None, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}])
+def test_an_operator_that_has_read_the_config_map_is_started_again(before: dict[str, str] | None) -> None:
+    """Whether it goes or gets its old data; otherwise every agent would be told the run's endpoint for ever."""
+    now = api({}, endpoint={"KUBERNETES_SERVICE_HOST": "172.18.0.2"})
+    counts = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+    now.objects[calico.OPERATOR] = {"metadata": {}, "spec": {}, "status": counts}
+    told = put_back(api({}, endpoint=before), now)
+    assert told[-1] == "restarting tigera-operator, which has read it"
+    path, body, kind = now.patches[-1]
+    assert (path, kind) == (calico.OPERATOR, client.STRATEGIC)
+    assert "annotations" in body["spec"]["template"]["metadata"]
+
+
 def test_kube_proxys_selector_is_put_back() -> None:
     """A selector that a switch left is taken away again."""
     now = api({}, selector={"kubernetes.io/os": "linux", "non-calico": "true"})
