@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from harness.core import errors, waiting
+from harness.dataplane import agents
 from harness.evidence import bundle, redaction
 from harness.kube import client, conditions, execution, logs
 from harness.model import cells
@@ -41,17 +42,18 @@ _DUMPS: Mapping[str, tuple[str, ...]] = {
     "iptables-save.txt": ("iptables-save", "-c"),
     "nft.txt": ("nft", "list", "ruleset"),
     "conntrack.txt": ("conntrack", "-L"),
-    "bpf-nat.txt": ("calico-node", "-bpf", "nat", "dump"),
-    "bpf-conntrack.txt": ("calico-node", "-bpf", "conntrack", "dump"),
-    "bpf-routes.txt": ("calico-node", "-bpf", "routes", "dump"),
-    "bpf-ifstate.txt": ("calico-node", "-bpf", "ifstate", "dump"),
     "ip-address.txt": ("ip", "address"),
     "ip-link.txt": ("ip", "-d", "-s", "link"),
     "ip-route.txt": ("ip", "route", "show", "table", "all"),
     "ip-rule.txt": ("ip", "rule"),
     "ip-neigh.txt": ("ip", "neigh"),
-    "sysctl.txt": ("sysctl", "-a", "-r", r"net\.ipv4\.(conf\..*\.(rp_filter|accept_local|forwarding)|ip_forward)"),
+    # calico-node's image has grep and no sysctl.
+    "sysctl.txt": (
+        *("grep", "-rsH", "--include=rp_filter", "--include=accept_local", "--include=forwarding"),
+        *("--include=ip_forward", ".", "/proc/sys/net/ipv4/conf", "/proc/sys/net/ipv4/ip_forward"),
+    ),
 }
+_MAPS = ("nat", "conntrack", "routes", "ifstate")
 _EXEC_S = 10.0
 _SNIFF_S = 3.0
 _REDIAL_S = 0.5
@@ -89,6 +91,9 @@ def collect(
         for file, argv in _DUMPS.items():
             name = f"nodes/{pod['spec']['nodeName']}/{file}"
             found.add(name, " ".join(argv), functools.partial(_dump, api, pod, argv))
+        for map_ in _MAPS:
+            name = f"nodes/{pod['spec']['nodeName']}/bpf-{map_}.txt"
+            found.add(name, f"Calico's own dump of {map_}", functools.partial(_map, api, pod, map_))
     if failed is not None and redial is not None:
         for node, packets in _captured(api, failed, redial).items():
             found.add(f"pcap/{node}.pcap", f"packets of {failed.name}", packets)
@@ -144,6 +149,11 @@ def _dump(api: client.Client, pod: client.Object, argv: tuple[str, ...]) -> byte
         check=False,
     )
     return done.stdout + done.stderr
+
+
+def _map(api: client.Client, pod: client.Object, map_: str) -> bytes:
+    # Calico's own tool has had two names.
+    return agents.dump(api, str(pod["metadata"]["name"]), map_, "dump").encode()
 
 
 def _captured(api: client.Client, failed: cells.Cell, redial: Redial) -> Mapping[str, Callable[[], bytes]]:
