@@ -1,8 +1,9 @@
 """A pytest plugin that puts a hand-made cluster in the place of every provider, for tests of the fixtures themselves.
 
-``SOURCEIP_FAKE`` says what it is like: ``right``, ``wrong``, ``no-ebpf``, ``no-lab``, ``hidden`` (no phase shows the
-client), ``translated`` (something stands in the client's way), or what ends the run in the middle of its second
-phase: ``SIGINT``, ``SIGTERM`` or ``lost`` (the API). ``python -m tests.fake_runs verify …`` is the command line on it.
+``SOURCEIP_FAKE`` says what it is like: ``right``, ``wrong``, ``late`` (wrong once it has settled), ``no-ebpf``,
+``no-lab``, ``hidden`` (no phase shows the client), ``translated`` (something stands in the client's way), or what ends
+the run in the middle of its second phase: ``SIGINT``, ``SIGTERM`` or ``lost`` (the API). ``python -m tests.fake_runs
+verify …`` is the command line on it.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ def started(options: selection.Options, *, say: run.Say) -> Iterator[run.Run]:
     api = fake_cluster.Api()
     if kind == "wrong":
         api.sees["BPF"]["kind-worker2", "Cluster"] = "172.18.0.9"
+    if kind == "late":
+        wrong = dict.fromkeys(
+            [(node, "Cluster") for node, policy in api.sees["BPF"] if policy == "Cluster"], "172.18.0.9"
+        )
+        api.on_samples["BPF"] = lambda: api.sees["BPF"].update(wrong)
     if kind == "hidden":
         for seen in api.sees.values():
             seen["kind-worker", "Local"] = "172.18.0.1"

@@ -44,6 +44,21 @@ def test_a_wrong_cell_is_red_with_its_sentence_and_no_traceback(tmp_path: Path) 
     assert (tmp_path / "report" / "junit.xml").is_file()
 
 
+def test_no_session_is_greener_than_its_report() -> None:
+    """Every chosen test passes, the report has wrong cells that none of them asked for, and the exit code says so."""
+    done = scenario("late", "-k", "Local")
+    assert "3 passed" in done.text, done.text
+    assert "FAIL ebpf: external/without/NodePort-Cluster" in " ".join(done.text.split()), done.text
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+
+
+def test_what_was_skipped_altogether_is_not_red() -> None:
+    """A machine without eBPF that is asked for nothing else has measured nothing, and the skips say why."""
+    done = scenario("no-ebpf", "-k", "test_ebpf_shows_the_client")
+    assert "2 skipped" in done.text, done.text
+    assert done.returncode == 0
+
+
 def test_without_ebpf_only_its_phases_are_skipped() -> None:
     """The first phase needs no eBPF, though it is part of the walk; the skip says why."""
     done = scenario("no-ebpf")
