@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+
+import pytest
 
 from harness.clusters import lab
-from harness.core import process
+from harness.core import errors
+from harness.lab import state
+
+UP = state.LabState(
+    name="none",
+    directory=Path("none"),
+    owner=state.Process(pid=1, started=0),
+    nodes=("kind-control-plane",),
+    addresses=("172.18.0.2",),
+    client="172.18.0.5",
+)
 
 
-def probed(returncode: int = 0, stdout: bytes = b"\n", stderr: bytes = b"") -> process.Completed:
-    """How the probe of the kernel ended."""
-    return process.Completed(argv=("probe",), returncode=returncode, stdout=stdout, stderr=stderr)
+def probing(monkeypatch: pytest.MonkeyPatch, program: str) -> dict[str, str]:
+    """What is missing according to a probe of this text, run on this machine instead of on a lab's node."""
+    monkeypatch.setattr(lab, "_PROBE", program)
+    monkeypatch.setattr(lab, "_entering", lambda _lab, _namespace: ())
+    return lab.missing(UP)
 
 
-def test_a_kernel_that_can_lacks_nothing() -> None:
+def test_a_kernel_that_can_lacks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty reason is a yes."""
-    assert lab.missing_from(probed()) == {}
+    assert probing(monkeypatch, "print()") == {}
 
 
-def test_a_kernel_that_can_not_says_why() -> None:
+def test_a_kernel_that_can_not_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reason travels into the skip."""
-    assert lab.missing_from(probed(stdout=b"bpf: Operation not permitted\n")) == {
-        "ebpf": "bpf: Operation not permitted"
-    }
+    assert probing(monkeypatch, "print('bpf: not permitted')") == {"ebpf": "bpf: not permitted"}
 
 
-def test_a_probe_that_failed_is_no_yes() -> None:
-    """A probe that could not run has not found out that the kernel can."""
-    assert lab.missing_from(probed(1, b"", b"no libbpf")) == {"ebpf": "no libbpf"}
-    assert "ended with 1" in lab.missing_from(probed(1))["ebpf"]
+def test_a_probe_that_breaks_is_an_error_and_no_skip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who skips two phases of three because of a bug of ours would end green."""
+    with pytest.raises(errors.CommandError, match="a bug"):
+        probing(monkeypatch, "raise SystemExit('a bug')")
 
 
 def test_memory_is_summed_over_a_pid_namespace() -> None:
