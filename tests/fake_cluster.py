@@ -62,6 +62,7 @@ class Api(client.Client):
         self.on_samples: dict[str, Callable[[], None]] = {}
         self.stuck: dict[str, str] = {}
         self.status: client.Object | None = None
+        self.agents = [[agent(node) for node in builders.NODES]]
         self.sees: dict[str, dict[tuple[str, str], str]] = {"Iptables": dict(IPTABLES_SEES), "BPF": dict(BPF_SEES)}
 
     def get(self, path: str, params: client.Params = ()) -> client.Object:
@@ -73,6 +74,7 @@ class Api(client.Client):
             "/api/v1/pods": lambda: _list([_pod(builders.CUSTOMER), _pod(builders.SUMMARY)]),
             "/api/v1/namespaces/yaobank-customer/pods": lambda: _list([_pod(builders.CUSTOMER)]),
             "/api/v1/namespaces/yaobank-summary/pods": lambda: _list([_pod(builders.SUMMARY)]),
+            "/api/v1/namespaces/calico-system/pods": self._agents,
             "/api/v1/services": lambda: _list(_service(*item) for item in SERVICES),
             "/apis/discovery.k8s.io/v1/endpointslices": lambda: _list(_slice(name) for name, _, _ in SERVICES),
             "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes": lambda: {
@@ -114,6 +116,10 @@ class Api(client.Client):
             self.declared = network["linuxDataplane"]
             self.patches.append(self.declared)
         return {}
+
+    def _agents(self) -> client.Object:
+        """The calico-node pods, state by state; the last one stays."""
+        return _list(self.agents.pop(0) if len(self.agents) > 1 else self.agents[0])
 
     def _nodes(self) -> client.Object:
         # Facts are read once a look, and a switch takes ``lag`` looks.
@@ -206,6 +212,15 @@ def _node(node: facts.Node) -> client.Object:
     return {
         "metadata": {"name": node.name, "annotations": {"projectcalico.org/IPv4VXLANTunnelAddr": str(node.tunnel)}},
         "status": {"addresses": [{"type": "InternalIP", "address": str(node.address)}]},
+    }
+
+
+def agent(node: facts.Node, *, revision: str = "1", ready: bool = True) -> client.Object:
+    """A node's calico-node pod."""
+    return {
+        "metadata": {"name": f"calico-node-{node.name}", "labels": {"controller-revision-hash": revision}},
+        "spec": {"nodeName": node.name},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": str(ready)}]},
     }
 
 

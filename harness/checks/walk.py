@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from harness.checks import controls, convergence, proving, sampling, scene
+from harness.checks import controls, convergence, proving, rollout, sampling, scene
 from harness.core import errors, waiting
 from harness.dataplane import calico, proof
 from harness.kube import inventory
@@ -108,6 +108,8 @@ class Walk:
         started = self._clock.now()
         switched = self._ask_for(phase.dataplane)
         settled = self._settle(phase)
+        if switched and self._proving is not None and not settled.trouble:
+            rollout.settle(self._place, tell=self._tell, clock=self._clock)
         known = self._place.facts()
         self._tell(f"{phase.value}: {settled.trouble or proof.text(settled.found)}; {self._samples} samples a cell")
         if self._proving is not None:

@@ -22,8 +22,13 @@ _NOT_FOUND = (126, 127)
 
 def by_node(api: client.Client) -> Mapping[str, str]:
     """The calico-node pod of each node, even one that says it is not ready: its kernel is what counts."""
-    pods = api.items(f"/api/v1/namespaces/{NAMESPACE}/pods", _SELECTOR)
-    return {item["spec"]["nodeName"]: item["metadata"]["name"] for item in pods if conditions.pod_is_running(item)}
+    pods = [item for item in listed(api) if conditions.pod_is_running(item)]
+    return {item["spec"]["nodeName"]: item["metadata"]["name"] for item in pods}
+
+
+def listed(api: client.Client) -> list[client.Object]:
+    """All calico-node pods, in whatever state; raises ApiError."""
+    return api.items(f"/api/v1/namespaces/{NAMESPACE}/pods", _SELECTOR)
 
 
 def run(api: client.Client, pod: str, argv: Sequence[str]) -> str:

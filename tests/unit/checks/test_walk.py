@@ -357,6 +357,34 @@ def test_a_refusal_of_an_earlier_installation_ends_nothing() -> None:
     assert walking(api).reach(words.Phase.EBPF).passed
 
 
+def test_agents_that_are_still_being_replaced_are_awaited_before_anything_is_sampled() -> None:
+    """Connections are right long before the rolling update ends; evidence that is asked in between finds no agent."""
+    api, clock, heard = fake_cluster.Api(), fake_cluster.Clock(), list[str]()
+    first, second, _ = builders.NODES
+    new = [fake_cluster.agent(node, revision="2") for node in builders.NODES]
+    api.agents = [
+        [fake_cluster.agent(first), fake_cluster.agent(second)],
+        [fake_cluster.agent(first, revision="2", ready=False), *new[1:]],
+        [fake_cluster.agent(first), *new[1:]],
+        new,
+    ]
+    before = clock.now()
+    record = walking(api, tell=heard.append, clock=clock, examine=Examined(api)).reach(words.Phase.EBPF)
+    assert record.passed
+    assert api.agents == [new]
+    assert clock.now() - before >= 3.0
+    [told] = [text for text in heard if "rolling update" in text]
+    assert "not ready on kind-worker2" in told
+
+
+def test_a_rolling_update_that_never_ends_is_told_and_the_evidence_decides() -> None:
+    """The wait has a deadline, and its end is no verdict."""
+    api, heard = fake_cluster.Api(), list[str]()
+    api.agents = [[fake_cluster.agent(node, ready=False) for node in builders.NODES]]
+    assert walking(api, tell=heard.append, examine=Examined(api)).reach(words.Phase.EBPF).passed
+    assert any("every calico-node of one revision and ready: not within 5 s" in text for text in heard)
+
+
 def test_the_evidence_of_a_phase_is_its_proof() -> None:
     """Collected before and after the samples, told as a table, and kept node by node in the record."""
     api, heard = fake_cluster.Api(), list[str]()
