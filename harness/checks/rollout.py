@@ -13,7 +13,7 @@ from harness.core import errors, waiting
 from harness.dataplane import agents
 from harness.kube import client, conditions
 
-_DELAY_S = 1.0
+_DELAY_S = 0.2
 _REVISION = "controller-revision-hash"
 
 
