@@ -16,10 +16,10 @@ from harness.report import serial
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def scenario(kind: str, *options: str) -> process.Completed:
+def scenario(kind: str, *options: str, require: str = "") -> process.Completed:
     """Run the scenario's tests on a hand-made cluster of that kind, in a pytest of their own."""
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.fake_runs", "--samples", "2"]
-    environment = {**os.environ, "SOURCEIP_FAKE": kind, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "SOURCEIP_FAKE": kind, "SOURCEIP_REQUIRE": require, "PYTHONPATH": str(ROOT)}
     return process.run([*argv, "tests/source_ip/test_nodeport.py", *options], cwd=ROOT, check=False, env=environment)
 
 
@@ -64,6 +64,13 @@ def test_without_ebpf_only_its_phases_are_skipped() -> None:
     done = scenario("no-ebpf")
     assert "2 passed, 4 skipped" in done.text, done.text
     assert "ebpf: no bpf() here" in done.text
+
+
+def test_where_ebpf_is_required_its_absence_is_red() -> None:
+    """A machine that should have it says so, and then nothing of ours hides behind a skip."""
+    done = scenario("no-ebpf", require="ebpf")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "ebpf is required here: no bpf() here" in done.text
 
 
 def test_a_machine_that_can_not_have_a_lab_skips_with_the_reason() -> None:
