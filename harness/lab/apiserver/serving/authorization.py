@@ -20,7 +20,8 @@ from harness.lab.apiserver.serving import authentication, targets
 
 Object = dict[str, Any]
 
-USER = "sourceip.user"
+# aiohttp before 3.14 has no keys of a type of their own, and newer ones warn of a text.
+USER: Any = getattr(web, "RequestKey", lambda name, _type: name)("user", authentication.User)
 """The key of a request under which its user is kept."""
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _APPLY = "application/apply-patch+yaml"
