@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.checks import sampling, scene, source_ip
-from harness.core import errors, waiting
+from harness.core import errors, timeouts, waiting
 from harness.kube import client, conditions, logs
 from harness.model import cells, facts, laying, matrix, records, words
 from harness.witness import access_log
@@ -32,7 +32,7 @@ UNREACHABLE_INSIDE = matrix.row("pod@other/-/ClusterIP-Local/HTTP/pod")
 ROWS_INSIDE = (POSITIVE_INSIDE, UNREACHABLE_INSIDE)
 
 # As for customer's log: what takes time is a line's way into the log.
-_LOG_S = 5.0
+_LOG_S = timeouts.DEFAULT.log_s
 _DELAY_S = 0.1
 
 Logs = Mapping[str, bytes]

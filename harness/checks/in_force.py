@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from harness.checks import convergence, scene
-from harness.core import errors, waiting
+from harness.core import errors, timeouts, waiting
 from harness.dataplane import proof
 from harness.model import words
 
 # A new Service's rules and map entries follow within seconds where nothing else is under way.
-_RULES_S = 60.0
+_RULES_S = timeouts.DEFAULT.rules_s
 
 
 def phase(

@@ -27,6 +27,26 @@ class Timeouts:
     """A cluster from its first container to a network on every node."""
     api_s: float = 30.0
     """One request to the Kubernetes API."""
+    exec_s: float = 30.0
+    """One program in a pod, from the handshake to its end."""
+    evidence_s: float = 10.0
+    """One program in a pod that is asked for evidence, of which a red run asks many."""
+    agent_s: float = 30.0
+    """A probe from its start to its first word."""
+    log_s: float = 5.0
+    """A line from its answer's coming to the log's showing it."""
+    tool_s: float = 60.0
+    """One question to kind, to the container engine or to another program of this machine."""
+    image_s: float = 600.0
+    """An image that is built, saved or loaded."""
+    download_s: float = 60.0
+    """One download, while nothing comes."""
+    defined_s: float = 60.0
+    """A kind from its definition to the API's knowing it."""
+    gone_s: float = 180.0
+    """A namespace from its deletion until nothing of it is left."""
+    rules_s: float = 60.0
+    """kube-proxy's or Felix' rules from a Service's coming to their being written on every node."""
 
 
 DEFAULT = Timeouts()

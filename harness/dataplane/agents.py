@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.core import errors
+from harness.core import errors, timeouts
 from harness.kube import client, conditions, execution
 
 NAMESPACE = "calico-system"
 CONTAINER = "calico-node"
 _SELECTOR = {"labelSelector": "k8s-app=calico-node"}
-_EXEC_S = 15.0
+_EXEC_S = timeouts.DEFAULT.exec_s
 _LOG_LINES = 20_000
 
 # Until v3.32 the image's one binary was ``calico-node``; from v3.33 on it is ``calico`` (facts/calico.md 0.7).

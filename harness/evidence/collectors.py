@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from harness.core import errors, waiting
+from harness.core import errors, timeouts, waiting
 from harness.dataplane import agents
 from harness.evidence import bundle, redaction
 from harness.kube import client, conditions, execution, logs
@@ -54,7 +54,7 @@ _DUMPS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 _MAPS = ("nat", "conntrack", "routes", "ifstate")
-_EXEC_S = 10.0
+_EXEC_S = timeouts.DEFAULT.evidence_s
 _SNIFF_S = 3.0
 _REDIAL_S = 0.5
 # The evidence of a large cluster is about the nodes of what failed, and a few more.

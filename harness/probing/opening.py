@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.core import errors
+from harness.core import errors, timeouts
 from harness.kube import client, inventory, streaming
 from harness.model import facts, words
 from harness.probing import client as probing
 from harness.probing import runners
 
-_HANDSHAKE_S = 15.0
+_HANDSHAKE_S = timeouts.DEFAULT.agent_s
 # An exec's command is part of a URL, and proxies before an API server take 8 KiB and less. So the command only loads
 # the source, which comes first on its standard input.
 # The source is read without a buffer, which would keep what follows it from the agent.

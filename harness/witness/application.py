@@ -10,14 +10,14 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.core import errors, waiting
+from harness.core import errors, timeouts, waiting
 from harness.kube import client, logs
 from harness.model import cells, facts, words
 from harness.witness import access_log
 from harness.witness.witnesses import Question, Told
 
 # A line is written before its answer is sent; what takes time is its way into the log.
-_LOG_S = 5.0
+_LOG_S = timeouts.DEFAULT.log_s
 _DELAY_S = 0.1
 
 

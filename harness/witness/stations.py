@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.core import errors, waiting
+from harness.core import errors, timeouts, waiting
 from harness.kube import client, conditions, execution, manifests
 
 log = logging.getLogger("harness.witness")
@@ -23,7 +23,7 @@ NAMESPACE = "sourceip-witness"
 MANIFEST = manifests.MANIFESTS / "witness" / "witness.yaml"
 SOURCE = Path(__file__).with_name("watcher.py")
 """What the namespace is called in the manifest; a cluster's shape may call it otherwise."""
-_EXEC_S = 30.0
+_EXEC_S = timeouts.DEFAULT.exec_s
 _ASK = """
 import socket, sys
 door = socket.socket(socket.AF_UNIX)

@@ -12,14 +12,14 @@ from harness.clusters.doctor import looks, needs
 from harness.clusters.existing import contexts as existing
 from harness.clusters.kind import engine, pins, provider
 from harness.clusters.kind.options import DEFAULT_CALICO
-from harness.core import errors, process
+from harness.core import errors, process, timeouts
 from harness.lab import lifecycle
 from harness.lab.owner import programs
 
 _PROBE = "from harness.lab.bpf import probing; print(probing.probe().reason)"
 _LAB_MIB, _KIND_MIB = 700, 6000
 _INOTIFY = 512
-_PROBE_S = 60.0
+_PROBE_S = timeouts.DEFAULT.tool_s
 _APT = "apt-get install -y"
 _GET_KIND = "install kind v0.32 or newer from kind.sigs.k8s.io, or name one by --kind-bin"
 

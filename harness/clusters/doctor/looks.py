@@ -8,9 +8,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from harness.core import errors, process
+from harness.core import errors, process, timeouts
 
-_QUICK_S = 30.0
+_QUICK_S = timeouts.DEFAULT.tool_s
 _OLDEST_KERNEL = (5, 10)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from harness.core import errors, waiting
+from harness.core import errors, timeouts, waiting
 from harness.kube import client, shaping
 
 _ALL = "/api/v1/namespaces"
-GONE_S = 180.0
+GONE_S = timeouts.DEFAULT.gone_s
 """How long the API may take to empty and remove a namespace."""
 
 Say = Callable[[str], None]

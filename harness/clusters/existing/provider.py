@@ -24,7 +24,7 @@ log = logging.getLogger("harness.existing")
 
 Say = Callable[[str], None]
 _PATIENCE = replace(timeouts.DEFAULT, rollout_s=300.0, switch_s=600.0, unanswered_s=2.0, look_s=2.0)
-_CLIENT_S = 30.0
+_CLIENT_S = timeouts.DEFAULT.agent_s
 # A datagram socket that is connected has the address that the kernel would send from; nothing is sent.
 _OWN_ADDRESS = """
 import socket, sys

@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core import errors, waiting
+from harness.core import errors, timeouts, waiting
 from harness.kube import client, conditions, manifests
 
 INSTALLATION = manifests.MANIFESTS / "calico" / "installation.yaml"
 _OPERATOR = "/apis/apps/v1/namespaces/tigera-operator/deployments/tigera-operator"
 _CALICO_NODE = "/apis/apps/v1/namespaces/calico-system/daemonsets/calico-node"
 _STATUSES = "/apis/operator.tigera.io/v1/tigerastatuses"
-_DEFINED_S = 60.0
+_DEFINED_S = timeouts.DEFAULT.defined_s
 _DELAY_S = 1.0
 # This client's words for a kind that discovery does not have, and the API's for a group that it does not have.
 _UNDEFINED = ("has no kind", "could not find the requested resource", "page not found")

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core import errors, process
+from harness.core import errors, process, timeouts
 
 _PROVIDER = "KIND_EXPERIMENTAL_PROVIDER"
-_QUICK_S = 30.0
-_BUILD_S = 600.0
-_LOAD_S = 600.0
+_QUICK_S = timeouts.DEFAULT.tool_s
+_LOAD_S = timeouts.DEFAULT.image_s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +49,7 @@ class Engine:
 
     def build(self, folder: Path, tag: str) -> None:
         """Build an image from a folder with its Dockerfile; raises CommandError."""
-        self.run("build", "--tag", tag, str(folder), timeout_s=_BUILD_S)
+        self.run("build", "--tag", tag, str(folder), timeout_s=_LOAD_S)
 
     def name(self, image: str) -> str | None:
         """An image's whole name, as it is in an archive and so on a node; None if there is no such image.

@@ -11,12 +11,12 @@ from pathlib import Path
 import requests
 
 from harness.clusters.kind import pins
-from harness.core import errors
+from harness.core import errors, timeouts
 
 log = logging.getLogger("harness.kind")
 
 Fetch = Callable[[str], bytes]
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = timeouts.DEFAULT.download_s
 
 
 def cache_folder() -> Path:

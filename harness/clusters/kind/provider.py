@@ -32,8 +32,8 @@ from harness.probing import runners
 log = logging.getLogger("harness.kind")
 
 Say = Callable[[str], None]
-_LIST_S = 60.0
-_LOAD_S = 600.0
+_LIST_S = timeouts.DEFAULT.tool_s
+_LOAD_S = timeouts.DEFAULT.image_s
 # The bank asks a DNS of its cluster that is slow at first, and shares the machine with all of Kubernetes.
 _PATIENCE = replace(timeouts.DEFAULT, rollout_s=600.0, switch_s=600.0, cluster_s=900.0, unanswered_s=2.0, look_s=2.0)
 
