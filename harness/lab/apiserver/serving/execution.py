@@ -20,6 +20,10 @@ Object = dict[str, Any]
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 _STDIN, _ERROR, _CLOSE = 0, 3, 255
+# kubectl makes its streams after the handshake and throws away what comes before they are there ("Unknown stream id",
+# client-go's tools/remotecommand/websocket.go). Starting a command takes a container runtime longer than that; here it
+# takes a millisecond.
+_KUBECTL_S = 0.1
 
 
 def request_of(pod: Object, request: web.Request) -> Object:
@@ -64,10 +68,16 @@ async def answer(request: web.Request, folder: Path, pod: Object) -> web.StreamR
     socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=kubelets.MOST_FRAME)
     try:
         await socket.prepare(request)
+        await asyncio.sleep(head_start_s(request.headers.get("User-Agent", "")))
         await _carry(socket, connection)
     finally:
         connection.close()
     return socket
+
+
+def head_start_s(user_agent: str) -> float:
+    """Seconds that a client gets after the handshake before anything is sent. Pure."""
+    return _KUBECTL_S if user_agent.startswith("kubectl") else 0.0
 
 
 def _check_protocol(request: web.Request) -> None:

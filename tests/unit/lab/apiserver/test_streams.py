@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
+from harness.lab.apiserver.serving import execution
 from tests.unit.lab.apiserver import http
 
 Object = dict[str, Any]
@@ -216,3 +218,11 @@ def test_exec_that_cannot_be_is_refused(tmp_path: Path) -> None:
             assert nowhere.body["message"] == "pod p does not have a host assigned"
 
     asyncio.run(steps())
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "waits"), [("kubectl/v1.32.4 (linux/amd64) kubernetes/abc", True), ("", False), ("curl/8", False)]
+)
+def test_kubectl_gets_time_to_make_its_streams(user_agent: str, waits: bool) -> None:
+    """Nobody else has to wait for an answer that is there at once."""
+    assert (execution.head_start_s(user_agent) > 0) is waits
