@@ -17,7 +17,7 @@ from harness.lab.owner import programs
 from harness.model import facts, words
 from harness.probing import runners
 
-_PROBE = "from harness.lab.bpf import probing; print(probing.probe().reason)"
+PROBE = "from harness.lab.bpf import probing; print(probing.probe().reason)"
 # Everything is on one machine, so a switch that takes longer than this is not going to happen.
 _PATIENCE = timeouts.Timeouts(rollout_s=60.0, switch_s=40.0)
 
@@ -86,7 +86,7 @@ def missing(lab: state.LabState) -> dict[str, str]:
     Raises:
         CommandError: It could not be found out. What a kernel lacks is a skip; a probe that breaks is none.
     """
-    argv = [*_entering(lab, lab.nodes[0]), sys.executable, "-P", "-c", _PROBE]
+    argv = [*_entering(lab, lab.nodes[0]), sys.executable, "-P", "-c", PROBE]
     return missing_from(process.run(argv, env=programs.environment()).text)
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.clusters import lab
 from harness.clusters.doctor import looks, needs
 from harness.clusters.existing import contexts as existing
 from harness.clusters.kind import engine, pins, provider
@@ -16,7 +17,6 @@ from harness.core import errors, process, timeouts
 from harness.lab import lifecycle
 from harness.lab.owner import programs
 
-_PROBE = "from harness.lab.bpf import probing; print(probing.probe().reason)"
 _LAB_MIB, _KIND_MIB = 700, 6000
 _INOTIFY = 512
 _PROBE_S = timeouts.DEFAULT.tool_s
@@ -60,7 +60,7 @@ def bpf() -> str:
     Raises:
         CapabilityMissing: It can't, and why.
     """
-    argv = ["unshare", "--net", sys.executable, "-P", "-c", _PROBE]
+    argv = ["unshare", "--net", sys.executable, "-P", "-c", lab.PROBE]
     done = process.run(argv, env=programs.environment(), timeout_s=_PROBE_S, check=False)
     said = (done.text if done.returncode == 0 else done.stderr.decode(errors="backslashreplace")).strip()
     if said or done.returncode != 0:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.core import errors, timeouts, waiting
 from harness.kube import client, conditions, manifests
@@ -152,17 +151,11 @@ def state(api: client.Client) -> State:
     daemonset = api.find(_CALICO_NODE)
     status = daemonset.get("status", {}) if daemonset and conditions.is_current(daemonset) else {}
     return State(
-        nodes_ready=sum(node_is_ready(node) for node in nodes),
+        nodes_ready=sum(conditions.node_is_ready(node) for node in nodes),
         nodes=len(nodes),
         calico_nodes=status.get("numberAvailable"),
         statuses=statuses(api),
     )
-
-
-def node_is_ready(node: client.Object) -> bool:
-    """Whether a node's kubelet says that it is ready. Pure."""
-    found: Any = node.get("status", {}).get("conditions") or ()
-    return any(item["type"] == "Ready" and item["status"] == "True" for item in found)
 
 
 def statuses(api: client.Client) -> tuple[str, ...]:

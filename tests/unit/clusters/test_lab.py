@@ -23,7 +23,7 @@ UP = state.LabState(
 
 def probing(monkeypatch: pytest.MonkeyPatch, program: str) -> dict[str, str]:
     """What is missing according to a probe of this text, run on this machine instead of on a lab's node."""
-    monkeypatch.setattr(lab, "_PROBE", program)
+    monkeypatch.setattr(lab, "PROBE", program)
     monkeypatch.setattr(lab, "_entering", lambda _lab, _namespace: ())
     return lab.missing(UP)
 
